@@ -1,0 +1,52 @@
+# make run    everything from a fresh checkout: environment, database, demo clinic, server on 127.0.0.1:8000
+# make test   everything that must hold: format, lint, layers, types, tests on SQLite and PostgreSQL
+# make bench  the figures of what to beat, as ratios, in one run
+# make lock   resolve the dependencies anew (needs uv); commits hashes, never index addresses
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test bench lock check clean
+
+run: $(VENV)/.run
+	@exec $(BIN)/homestretch demo
+
+test: check
+	$(BIN)/pytest -q -n 2 --dist worksteal
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m tests.benchmarks
+
+# A stamp file a step: a second `make run` installs nothing and starts at once.
+$(VENV)/bin/python:
+	@echo "making a virtual environment in $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Homestretch needs Python 3.11 or newer; this is " + sys.version)'
+	@$(PYTHON) -m venv $(VENV)
+
+# pip reads both lock files with --require-hashes, then links the checkout itself, so that `homestretch` is a command.
+INSTALL = $(BIN)/pip install -q --disable-pip-version-check --require-hashes -r $(1) \
+	&& $(BIN)/pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+
+$(VENV)/.run: requirements.txt pyproject.toml | $(VENV)/bin/python
+	@echo "installing the locked dependencies (about a minute, the first time only)"
+	@$(call INSTALL,requirements.txt)
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt pyproject.toml | $(VENV)/bin/python
+	@echo "installing the locked dependencies and the tools of the tests (about a minute, the first time only)"
+	@$(call INSTALL,requirements-dev.txt)
+	@touch $@ $(VENV)/.run
+
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --group build -o requirements.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --group build --group dev -c requirements.txt -o requirements-dev.txt
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

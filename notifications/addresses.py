@@ -1,0 +1,72 @@
+"""Where a person can be reached: add, read, give up."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from notifications.tables import address
+from programs.errors import NoSuchRecord
+from programs.instants import Instant
+
+
+class Address(NamedTuple):
+    id: str
+    person_id: str
+    channel: str
+    value: bytes  # JSON of the channel's own Address Struct
+    added_at: Instant
+
+
+_LIVING = select(address.c.id, address.c.person_id, address.c.channel, address.c.value, address.c.added_at).where(
+    address.c.clinic_id == bindparam("clinic"),
+    address.c.person_id.in_(bindparam("people", expanding=True)),
+    address.c.gone_at.is_(None),
+)
+_GONE = (
+    update(address)
+    .where(
+        address.c.clinic_id == bindparam("clinic"),
+        address.c.id == bindparam("address"),
+        address.c.added_at <= bindparam("tried_at"),
+        address.c.gone_at.is_(None),
+    )
+    .values(gone_at=bindparam("tried_at"), gone_reason=bindparam("why"))
+)
+
+
+def put_address(
+    db: Connection, clinic: str, person: str, id: str, channel: str, value: Mapping[str, Any], now: Instant
+) -> None:
+    """Add an address, or renew one under its id. Raises NoSuchRecord for the id of somebody else's address."""
+    mine = (address.c.clinic_id == clinic) & (address.c.id == id)
+    renewed = {"channel": channel, "value": value, "added_at": now, "gone_at": None, "gone_reason": None}
+    done = db.execute(update(address).where(mine, address.c.person_id == person).values(**renewed))
+    if done.rowcount == 1:
+        return
+    if db.execute(select(address.c.id).where(mine)).first() is not None:
+        raise NoSuchRecord("address", id)
+    db.execute(insert(address), {"clinic_id": clinic, "id": id, "person_id": person, **renewed})
+
+
+def living(db: Connection, clinic: str, people: Sequence[str]) -> dict[str, list[Address]]:
+    """Person id -> addresses that are not given up, oldest first."""
+    found: dict[str, list[Address]] = defaultdict(list)
+    for id, person, channel, value, added_at in db.execute(_LIVING, {"clinic": clinic, "people": list(people)}):
+        found[person].append(Address(id, person, channel, value.encode(), added_at))
+    for addresses in found.values():
+        addresses.sort(key=lambda it: (it.added_at, it.id))
+    return found
+
+
+def give_up(db: Connection, gone: Sequence[tuple[str, str, str]], tried_at: Instant) -> None:
+    """(clinic, address id, why): the provider says it is dead. One renewed since the try stays."""
+    if gone:
+        rows = [{"clinic": clinic, "address": id, "why": why, "tried_at": tried_at} for clinic, id, why in gone]
+        db.execute(_GONE, rows)
+
+
+def decoded(value: bytes) -> Any:
+    return msgspec.json.decode(value)

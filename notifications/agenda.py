@@ -1,0 +1,296 @@
+"""agenda: facts about one patient + horizon -> the messages they should get, each with its reasons. Pure.
+
+The one idea of Homestretch. Scheduling, preview, explain, the check before sending and the simulator all call
+`agenda`; nothing else decides who is told what when. In order: candidates (back-off included), place, merge, cap.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from notifications.preferences import Preferences
+from notifications.timing import DAY_MINUTES, AllowedHours, Zone, allowed, place, zone
+from programs.aftercare import CheckIn
+from programs.instants import DAY, HOUR, Instant
+from programs.schedule import Bout, Course, bouts
+
+# One nudge, this long after the check-in was (or will be) asked.
+NUDGE_AFTER = 4 * HOUR
+# A reminder of a bout is worth sending for this long; then the next bout is nearer.
+BOUT_WINDOW = 3 * HOUR
+TOGETHER = HOUR
+# Check-ins of two needling sessions share one prompt when this near: 30 h apart, "48 h" and "24 h" are 6 h apart.
+CHECK_INS_TOGETHER = 6 * HOUR
+
+# (days without a sign of life, remind every so many days); after clinical.md 5.7 [S Bidargaddi 2018], ours [P].
+BACK_OFF = ((30, 14), (10, 7), (3, 2), (0, 1))
+
+RANK = {"check_in": 1, "nudge": 2, "bout": 3}
+
+
+class Reason(msgspec.Struct, frozen=True, gc=False):
+    """Why a message stands where it stands, or why there is none; `say` in explain.py makes the sentence."""
+
+    code: str
+    at: Instant = 0
+    subject: str = ""
+
+
+class Planned(msgspec.Struct, gc=False):
+    """One message to be. `key` is its most important subject: a plan made again finds the same row by it.
+
+    A subject is "check_in:<id>", "nudge:<check-in id>" or "bout:<plan id>:<wall>".
+    """
+
+    kind: str
+    key: str
+    at: Instant
+    closes: Instant
+    subjects: tuple[str, ...]
+    reasons: tuple[Reason, ...]
+
+
+class Omitted(msgspec.Struct, frozen=True, gc=False):
+    """Something a patient might expect and will not get; `at` is when it would have been."""
+
+    subject: str
+    at: Instant
+    reason: Reason
+
+
+class Told(NamedTuple):
+    """A message that went out or is going out right now ("already_sent"), or one that could not ("failed", ...)."""
+
+    at: Instant
+    subjects: tuple[str, ...]
+    how: str = "already_sent"
+
+
+class Facts(msgspec.Struct):
+    """All that decides what one patient is told. `silent` says why nothing may be sent at all, or is empty.
+
+    `check_ins` are those near or in the horizon; `logged` holds (plan id, wall, exercise) from yesterday on; `told`
+    holds every message whose window was open in the last two days.
+    """
+
+    patient_id: str
+    zone: str
+    preferences: Preferences
+    silent: str
+    reacted_at: Instant
+    check_ins: Sequence[CheckIn] = ()
+    courses: Sequence[Course] = ()
+    logged: frozenset[tuple[str, int, str]] = frozenset()
+    told: Sequence[Told] = ()
+
+
+class Agenda(NamedTuple):
+    messages: list[Planned]
+    omitted: list[Omitted]
+
+
+class _Desk(NamedTuple):
+    """What every step of one agenda needs to know."""
+
+    facts: Facts
+    now: Instant
+    until: Instant
+    zone: Zone
+    hours: AllowedHours
+    told: dict[str, str]
+    omitted: list[Omitted]
+
+
+def agenda(facts: Facts, now: Instant, until: Instant) -> Agenda:
+    """The messages of [now, until) in order of time. The same facts always give the same agenda."""
+    told = {subject: message.how for message in facts.told for subject in message.subjects}
+    desk = _Desk(facts, now, until, zone(facts.zone), facts.preferences.hours, told, [])
+    asked, nudges, reminders = _check_ins(desk), _nudges(desk), _reminders(desk)
+    if facts.silent:
+        silenced = Reason(facts.silent)
+        return Agenda([], [Omitted(it.key, it.at, silenced) for it in _in_time([*asked, *nudges, *reminders])])
+    together = _merge(_in_time(asked), CHECK_INS_TOGETHER)
+    messages = _cap(desk, _merge(_in_time([*together, *nudges, *reminders]), TOGETHER))
+    return Agenda([message for message in messages if message.at < until], desk.omitted)
+
+
+def _in_time(messages: list[Planned]) -> list[Planned]:
+    messages.sort(key=_time_and_key)
+    return messages
+
+
+def _time_and_key(it: Planned) -> tuple[Instant, str]:
+    return it.at, it.key
+
+
+# candidates and place
+
+
+def _check_ins(desk: _Desk) -> list[Planned]:
+    found = []
+    for it in desk.facts.check_ins:
+        subject = f"check_in:{it.id}"
+        why_not = _not_asked(it, subject, desk)
+        if why_not:
+            desk.omitted.append(Omitted(subject, it.target, Reason(why_not)))
+            continue
+        message = _placed(desk, subject, (max(it.opens, desk.now), it.target, it.closes), Reason(f"step_{it.step}"))
+        if message:
+            found.append(message)
+    return found
+
+
+def _not_asked(it: CheckIn, subject: str, desk: _Desk) -> str:
+    if it.state != "open":
+        return it.state
+    if it.asked_at is not None:
+        return "already_sent"
+    if subject in desk.told:
+        return desk.told[subject]
+    return "window_over" if it.closes <= desk.now else ""
+
+
+def _nudges(desk: _Desk) -> list[Planned]:
+    """One for each open check-in, planned from the moment the check-in is, so that a preview shows it."""
+    found = []
+    for it in desk.facts.check_ins:
+        subject = f"nudge:{it.id}"
+        if it.state != "open" or it.closes <= desk.now or subject in desk.told:
+            continue
+        asked = it.asked_at if it.asked_at is not None else _asked_at(desk, it)
+        if asked is None:
+            continue
+        target = asked + NUDGE_AFTER
+        window = (max(asked + NUDGE_AFTER // 2, desk.now), target, it.closes)
+        message = _placed(desk, subject, window, Reason("unanswered", asked))
+        if message:
+            found.append(message)
+    return found
+
+
+def _asked_at(desk: _Desk, it: CheckIn) -> Instant | None:
+    """When the check-in is going to be asked; if it is in a provider's hands this moment, now."""
+    if f"check_in:{it.id}" in desk.told:
+        return desk.now
+    placed = place(it.target, max(it.opens, desk.now), it.closes, desk.zone, desk.hours)
+    return placed.at if placed else None
+
+
+def _placed(desk: _Desk, subject: str, window: tuple[Instant, Instant, Instant], why: Reason) -> Planned | None:
+    """`window` is opens, target, closes. Nothing allowed inside it is an omission, with its reason."""
+    opens, target, closes = window
+    if opens > closes:
+        return None
+    placed = place(target, opens, closes, desk.zone, desk.hours)
+    if placed is None:
+        desk.omitted.append(Omitted(subject, target, Reason("no_allowed_hour")))
+        return None
+    reasons = (why, Reason(f"moved_{placed.moved}", target)) if placed.moved else (why,)
+    kind = subject.partition(":")[0]
+    return Planned(kind, subject, placed.at, closes, (subject,), reasons)
+
+
+def _reminders(desk: _Desk) -> list[Planned]:
+    found: list[Planned] = []
+    first, last = desk.zone.wall(desk.now - BOUT_WINDOW).day, desk.zone.wall(desk.until).day
+    every = _every(desk)
+    since = desk.zone.wall(desk.facts.reacted_at).day
+    for course in desk.facts.courses:
+        for bout in bouts(course, first, last):
+            at = desk.zone.instant(*divmod(bout.wall, DAY_MINUTES))
+            if at + BOUT_WINDOW <= desk.now or at >= desk.until:
+                continue
+            subject = f"bout:{course.plan_id}:{bout.wall}"
+            thinned = every > 1 and (bout.wall // DAY_MINUTES - since) % every
+            why_not = _not_reminded(desk, bout, subject) or ("thinned_out" if thinned else "")
+            if why_not:
+                desk.omitted.append(Omitted(subject, at, Reason(why_not)))
+            elif at >= desk.now and allowed(at, desk.zone, desk.hours):
+                found.append(Planned("bout", subject, at, at + BOUT_WINDOW, (subject,), _AT_ITS_TIME))
+            elif message := _placed(desk, subject, (max(at, desk.now), at, at + BOUT_WINDOW), _AT_ITS_TIME[0]):
+                found.append(message)
+    return found
+
+
+_AT_ITS_TIME = (Reason("time_of_day"),)
+
+
+def _not_reminded(desk: _Desk, bout: Bout, subject: str) -> str:
+    if subject in desk.told:
+        return desk.told[subject]
+    if not desk.facts.preferences.bout_reminders:
+        return "reminders_off"
+    if bout.held and not bout.wanted:
+        return "held"
+    logged = desk.facts.logged
+    if logged and all((bout.plan_id, bout.wall, due.exercise) in logged for due in bout.wanted):
+        return "logged"
+    return ""
+
+
+def _every(desk: _Desk) -> int:
+    silence = desk.now - desk.facts.reacted_at
+    return next(every for days, every in BACK_OFF if silence >= days * DAY or days == 0)
+
+
+# merge and cap
+
+
+def _merge(messages: Iterable[Planned], within: Instant) -> list[Planned]:
+    """Neighbours within this long become one, at the latest of their instants, if all windows are still open then."""
+    groups: list[list[Planned]] = []
+    for it in messages:
+        group = groups[-1] if groups else None
+        if group and it.at - group[0].at <= within and it.at <= min(other.closes for other in group):
+            group.append(it)
+        else:
+            groups.append([it])
+    return [_joined(group) if len(group) > 1 else group[0] for group in groups]
+
+
+def _joined(group: Sequence[Planned]) -> Planned:
+    """One message in the name of its most important subject, with the reasons of all."""
+    main = min(group, key=_importance)
+    others = [it for it in group if it is not main]
+    return Planned(
+        kind=main.kind,
+        key=main.key,
+        at=max(it.at for it in group),
+        closes=min(it.closes for it in group),
+        subjects=main.subjects + tuple(subject for it in others for subject in it.subjects),
+        reasons=main.reasons + tuple(Reason("merged", it.at, it.key) for it in others),
+    )
+
+
+def _importance(it: Planned) -> tuple[int, Instant, str]:
+    return RANK[it.kind], it.at, it.key
+
+
+def _cap(desk: _Desk, messages: list[Planned]) -> list[Planned]:
+    """No more than the patient's limit a local day, what was sent today included; the least important go first.
+
+    Check-ins never go: above the limit they share one prompt while their windows allow it.
+    """
+    days: dict[int, list[Planned]] = defaultdict(list)
+    for it in messages:
+        days[desk.zone.wall(it.at).day].append(it)
+    sent = Counter(desk.zone.wall(it.at).day for it in desk.facts.told if it.how == "already_sent")
+    most = desk.facts.preferences.most_a_day
+    kept: list[Planned] = []
+    for day, planned in days.items():
+        room = most - sent[day]
+        kept += planned if len(planned) <= room else _thin(desk, planned, room)
+    return kept
+
+
+def _thin(desk: _Desk, planned: list[Planned], room: int) -> list[Planned]:
+    check_ins = [it for it in planned if it.kind == "check_in"]
+    if len(check_ins) > max(room, 1):
+        check_ins = _merge(check_ins, DAY)
+    others = sorted((it for it in planned if it.kind != "check_in"), key=_importance)
+    room = max(room - len(check_ins), 0)
+    for it in others[room:]:
+        desk.omitted.extend(Omitted(subject, it.at, Reason("daily_limit")) for subject in it.subjects)
+    return _in_time(check_ins + others[:room])

@@ -1,0 +1,193 @@
+"""The addresses of all channels: their fields, and whether they may be registered. It reaches nothing and nobody.
+
+`new_address` is for what arrives from outside and checks everything. `read_address` is for what was stored: it checks
+the shape only, as the channel decides at each send what to do with an address that is no longer allowed.
+"""
+
+import base64
+import string
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from programs.errors import did_you_mean
+
+# Exact names, or a leading dot for everything below a domain. The push services of Chrome and Edge on Android, Firefox,
+# Safari, and Edge on Windows.
+PUSH_HOSTS = (
+    "fcm.googleapis.com",
+    "updates.push.services.mozilla.com",
+    ".push.services.mozilla.com",
+    ".push.apple.com",
+    ".notify.windows.com",
+)
+HOST_LETTERS = frozenset(string.ascii_lowercase + string.digits + "-.")
+BASE64URL = frozenset(string.ascii_letters + string.digits + "-_")
+# RFC 3986 allows these nowhere, and parsers that meet them disagree about where the host ends.
+NEVER_IN_A_URL = frozenset(' "<>\\^`{|}#')
+# What an unquoted local part may hold beside letters and digits of any script (RFC 5322 atext, RFC 6531).
+LOCAL_MARKS = frozenset("!#$%&'*+-/=?^_`{|}~.")
+
+
+class Allowed(msgspec.Struct, frozen=True):
+    """What an operator allows beyond the usual: hosts of other push services (UnifiedPush); loopback for `make run`."""
+
+    hosts: tuple[str, ...] = ()
+    """`push.example.org`, or `.example.org` for everything below it."""
+    loopback: bool = False
+
+    def __post_init__(self) -> None:
+        for host in self.hosts:
+            if not _is_host(host.removeprefix(".")):
+                raise ValueError(f"push host {host!r}: expected a name such as push.example.org or .example.org")
+
+
+USUAL = Allowed()
+
+
+class WebPushAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a browser's PushSubscription holds: where to post, and the two keys that only that browser can open."""
+
+    kind: ClassVar[str] = "web_push"
+    endpoint: str
+    p256dh: str
+    auth: str
+
+    def raw_keys(self) -> tuple[bytes, bytes]:
+        """The uncompressed point (65 bytes) and the secret (16 bytes). Whether the point is on the curve: see check."""
+        point = _bytes_of("p256dh", self.p256dh, 65)
+        if point[0] != 4:
+            raise ValueError("p256dh is not an uncompressed point")
+        return point, _bytes_of("auth", self.auth, 16)
+
+    def check(self, allowed: Allowed) -> None:
+        check_endpoint(self.endpoint, allowed)
+        point, _ = self.raw_keys()
+        try:
+            ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+        except ValueError:
+            raise ValueError("p256dh is not a point of the curve P-256") from None
+
+
+class EmailAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    kind: ClassVar[str] = "email"
+    mailbox: str
+
+    def check(self, allowed: Allowed) -> None:
+        check_mailbox(self.mailbox)
+
+
+class ConsoleAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A name on the operator's own terminal, for `make run`."""
+
+    kind: ClassVar[str] = "console"
+    label: str
+
+    def check(self, allowed: Allowed) -> None:
+        if not self.label.strip() or not self.label.isprintable() or len(self.label) > 80:
+            raise ValueError("label: expected 1 to 80 printable characters")
+
+
+Address = WebPushAddress | EmailAddress | ConsoleAddress
+ADDRESSES: tuple[type[Address], ...] = (WebPushAddress, EmailAddress, ConsoleAddress)
+
+
+def read_address(kind: str, raw: bytes | Mapping[str, Any]) -> Address:
+    """The address of a channel, from JSON or what JSON held. ValueError says what is wrong with its shape."""
+    for form in ADDRESSES:
+        if form.kind == kind:
+            return _shape(form, raw)
+    known = [form.kind for form in ADDRESSES]
+    raise ValueError(f"no channel {kind[:40]!r}: one of {', '.join(known)}. {did_you_mean(kind, known)}".rstrip())
+
+
+def new_address(kind: str, raw: bytes | Mapping[str, Any], allowed: Allowed = USUAL) -> Address:
+    """As read_address, and checked for use: a push service we know, keys that work, a mailbox one can write to."""
+    address = read_address(kind, raw)
+    address.check(allowed)
+    return address
+
+
+def check_endpoint(url: str, allowed: Allowed = USUAL) -> str:
+    """The origin of a push endpoint, or ValueError. Called when it is registered and again at each send.
+
+    The server posts wherever a patient's browser says, so the host must be one we know. It is compared after parsing,
+    and must be all there is between the slashes: nothing is left for another parser to read otherwise (a user name, a
+    port, an escape, another case). A listed name that resolves to somewhere inside is stopped by its certificate.
+    """
+    if not _is_plain_url(url):
+        raise ValueError("push endpoint: not a plain URL of at most 2000 characters")
+    parts = urlsplit(url)
+    if allowed.loopback and _is_loopback(parts.scheme, parts.netloc):
+        return f"http://{parts.netloc}"
+    host = parts.netloc.removesuffix(":443")
+    if parts.scheme != "https" or not _is_host(host):
+        raise ValueError("push endpoint: expected https, a host name in lower case and port 443")
+    if not any(_matches(host, listed) for listed in PUSH_HOSTS + allowed.hosts):
+        raise ValueError(f"push endpoint: {host} is not a push service we know; the operator can allow it")
+    return f"https://{host}"
+
+
+def check_mailbox(mailbox: str) -> None:
+    """`name@domain`, bare: no display name, quotes or comments. Letters of any script, no control characters."""
+    local, at, domain = mailbox.rpartition("@")
+    if not at or len(mailbox.encode(errors="replace")) > 254 or len(local.encode(errors="replace")) > 64:
+        raise ValueError("mailbox: expected name@domain, 254 bytes at most and 64 before the @")
+    if not _is_word(local, LOCAL_MARKS) or "" in local.split("."):
+        raise ValueError("mailbox: a character before the @ cannot be written to without quotes")
+    labels = domain.split(".")
+    if len(labels) < 2 or not all(_is_label(label) for label in labels):
+        raise ValueError("mailbox: what follows the @ is not a domain")
+
+
+def _shape(form: type[Address], raw: bytes | Mapping[str, Any]) -> Address:
+    try:
+        return msgspec.json.decode(raw, type=form) if isinstance(raw, bytes) else msgspec.convert(raw, form)
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"{form.kind} address: {error}") from None
+
+
+def _bytes_of(name: str, text: str, length: int) -> bytes:
+    bare = text.rstrip("=")
+    if not BASE64URL.issuperset(bare) or len(bare) != (length * 4 + 2) // 3:
+        raise ValueError(f"{name}: expected {length} bytes in base64url")
+    return base64.urlsafe_b64decode(bare + "=" * (-len(bare) % 4))
+
+
+def _is_plain_url(url: str) -> bool:
+    return (
+        len(url) <= 2000 and url.isascii() and url.isprintable() and NEVER_IN_A_URL.isdisjoint(url) and "[" not in url
+    )
+
+
+def _is_host(host: str) -> bool:
+    """Two labels or more, and not an address: every way to write an IPv4 ends in a label that begins with a digit."""
+    labels = host.split(".")
+    return (
+        len(labels) >= 2
+        and len(host) <= 253
+        and HOST_LETTERS.issuperset(host)
+        and all(_is_label(label) for label in labels)
+        and not labels[-1][0].isdigit()
+    )
+
+
+def _is_label(label: str) -> bool:
+    return 1 <= len(label) <= 63 and _is_word(label, frozenset("-")) and label[0] != "-" and label[-1] != "-"
+
+
+def _is_word(text: str, marks: frozenset[str]) -> bool:
+    """Many scripts need more than letters; beyond ASCII, printable leaves out every space, break and control."""
+    return all(mark.isalnum() or mark in marks or (mark > "\x7f" and mark.isprintable()) for mark in text)
+
+
+def _is_loopback(scheme: str, netloc: str) -> bool:
+    host, colon, port = netloc.partition(":")
+    return scheme == "http" and host == "127.0.0.1" and bool(colon) and port.isdecimal() and 0 < int(port) < 65536
+
+
+def _matches(host: str, listed: str) -> bool:
+    return host.endswith(listed) if listed.startswith(".") else host == listed

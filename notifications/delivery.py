@@ -1,0 +1,404 @@
+"""delivery: claim -> still wanted? -> word -> send -> settle. The only caller of `send`.
+
+Two short transactions with the network between them. A claim is a lease: whoever dies with it leaves a row that wakes
+again when the lease ends, is sent again under the same delivery id, and so replaces what may already have arrived.
+Every write after the claim is guarded by its fence, so that a worker which slept past its lease changes nothing.
+"""
+
+import asyncio
+import random
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
+
+from notifications import addresses, alerts, outbox
+from notifications.addresses import Address
+from notifications.agenda import Agenda, Planned, agenda
+from notifications.channels import Accepted, Channel, Gone, Later, Outcome, Parcel, Refused
+from notifications.outbox import Row
+from notifications.tables import delivery, due, message, outcome
+from notifications.wording import words
+from programs import checkins
+from programs.instants import HOUR, SECOND, Instant
+
+# Longer than any send may take (10 s at each of two channels) with room to settle a batch.
+LEASE = 45 * SECOND
+BATCH = 200
+FIRST_PAUSE = 15 * SECOND
+LONGEST_PAUSE = HOUR
+LONGEST_WAIT = 28 * 24 * 3600  # seconds a push service is asked to keep a message, at most
+
+Failpoint = Callable[[str], None]
+"""Called by name at each step of the way; does nothing but in tests, which kill, raise or hang there."""
+
+FAILPOINTS = ("claiming", "claimed", "sending", "sent", "settling", "settled")
+
+
+def no_failpoint(name: str) -> None:
+    return None
+
+
+class Claimed(msgspec.Struct):
+    """A message in our hands until the lease ends, with all that sending it needs."""
+
+    clinic: str
+    row: Row
+    fence: int
+    language: str
+    ladder: tuple[tuple[Address, ...], ...]  # addresses by channel, the patient's first choice first
+
+
+class Try(NamedTuple):
+    address: Address
+    outcome: Outcome
+
+
+class Sent(NamedTuple):
+    claimed: Claimed
+    tries: tuple[Try, ...]
+
+
+class Tally(msgspec.Struct):
+    """What one drain did."""
+
+    claimed: int = 0
+    accepted: int = 0
+    postponed: int = 0
+    ended: int = 0
+
+
+class Bridge(Protocol):
+    """How a verb reaches the database from the loop; service/database.py is the one that is used."""
+
+    async def write(self, verb: Callable[..., Any], *args: Any) -> Any: ...
+
+
+_RIPE = (
+    select(due.c.clinic_id, due.c.key)
+    .where(due.c.wake_at <= bindparam("now"))
+    .order_by(due.c.wake_at)
+    .limit(bindparam("count"))
+    .with_for_update(skip_locked=True)
+    .cte("ripe")
+)
+_CLAIM = (
+    update(due)
+    .where(tuple_(due.c.clinic_id, due.c.key).in_(select(_RIPE.c.clinic_id, _RIPE.c.key)))
+    .values(wake_at=bindparam("lease"), state="in_flight", fence=due.c.fence + 1)
+    .returning(due.c.clinic_id, due.c.key, due.c.message_id, due.c.fence)
+)
+_KINDS = select(
+    message.c.id, message.c.person_id, message.c.key, message.c.planned_for, message.c.closes, message.c.subjects
+).where(message.c.clinic_id == bindparam("clinic"), message.c.id.in_(bindparam("ids", expanding=True)))
+_HELD = (
+    select(due.c.key, due.c.fence)
+    .where(due.c.clinic_id == bindparam("clinic"), due.c.key.in_(bindparam("keys", expanding=True)))
+    .with_for_update()
+)
+_DROP = delete(due).where(
+    due.c.clinic_id == bindparam("clinic"), due.c.key == bindparam("key_"), due.c.fence == bindparam("held")
+)
+_POSTPONE = (
+    update(due)
+    .where(due.c.clinic_id == bindparam("clinic"), due.c.key == bindparam("key_"), due.c.fence == bindparam("held"))
+    .values(wake_at=bindparam("at"), state="pending")
+)
+_INSERT_DELIVERY, _INSERT_OUTCOME = insert(delivery), insert(outcome)
+_subjects = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+def earliest(db: Connection) -> Instant | None:
+    """When the worker has to look next; None when nothing is pending."""
+    at: Instant | None = db.execute(_EARLIEST).scalar()
+    return at
+
+
+_EARLIEST = select(due.c.wake_at).order_by(due.c.wake_at).limit(1)
+
+
+# claim, and look again whether it is wanted
+
+
+def claim(db: Connection, now: Instant, count: int = BATCH) -> tuple[int, list[Claimed]]:
+    """Take what is due, for a lease; end or put off what the agenda no longer wants now. How many, and what to send."""
+    taken: dict[str, dict[str, int]] = defaultdict(dict)
+    for clinic, _key, id, fence in db.execute(_CLAIM, {"now": now, "count": count, "lease": now + LEASE}):
+        taken[clinic][id] = fence
+    claimed: list[Claimed] = []
+    for clinic, fences in taken.items():
+        claimed += _still_wanted(db, clinic, fences, now)
+    return sum(map(len, taken.values())), claimed
+
+
+def _still_wanted(db: Connection, clinic: str, fences: Mapping[str, int], now: Instant) -> list[Claimed]:
+    rows = [
+        Row(*it[:5], _subjects(it.subjects), "in_flight", fences[it.id], "", 0)
+        for it in db.execute(_KINDS, {"clinic": clinic, "ids": list(fences)})
+    ]
+    for_patients = [row for row in rows if not row.key.startswith("alert:")]
+    for_clinicians = [row for row in rows if row.key.startswith("alert:")]
+    return _check_patients(db, clinic, for_patients, now) + _check_alerts(db, clinic, for_clinicians, now)
+
+
+def _check_patients(db: Connection, clinic: str, rows: Sequence[Row], now: Instant) -> list[Claimed]:
+    """Ask the agenda again: the same function that planned decides whether now is still right."""
+    if not rows:
+        return []
+    patients = list(dict.fromkeys(row.person_id for row in rows))
+    book = outbox.read_book(db, clinic, patients, now, checking={row.id for row in rows})
+    plans = {patient: agenda(facts, now, now + outbox.HORIZON) for patient, facts in book.facts.items()}
+    sorted_out = _Sorted([], [], [], [])
+    for row in rows:
+        _sort_out(row, plans[row.person_id], now, sorted_out)
+    outbox.end(db, clinic, sorted_out.ended, now)
+    outbox.rewrite(db, clinic, sorted_out.later + sorted_out.changed)
+    _postpone(db, clinic, [(row, row.fence, it.at) for row, it in sorted_out.later])
+    return [
+        Claimed(
+            clinic, row, row.fence, chosen.language, _ladder(book.addresses.get(row.person_id, ()), chosen.channels)
+        )
+        for row in sorted_out.send
+        for chosen in (book.facts[row.person_id].preferences,)
+    ]
+
+
+class _Sorted(NamedTuple):
+    send: list[Row]
+    ended: list[tuple[Row, str]]
+    later: list[tuple[Row, Planned]]
+    changed: list[tuple[Row, Planned]]
+
+
+def _sort_out(row: Row, wanted: Agenda, now: Instant, into: _Sorted) -> None:
+    it = next((it for it in wanted.messages if it.key == row.key), None)
+    if it is None:
+        into.ended.append((row, outbox.why_not(wanted, row, now)))
+    elif it.at > now:
+        into.later.append((row, it))
+    else:
+        into.send.append(row._replace(subjects=it.subjects, closes=it.closes))
+        if it.subjects != row.subjects:
+            into.changed.append((row, it))
+
+
+def _check_alerts(db: Connection, clinic: str, rows: Sequence[Row], now: Instant) -> list[Claimed]:
+    """A clinician is alerted at any hour, until the flag is acknowledged or the alert is a day old."""
+    if not rows:
+        return []
+    waiting = alerts.unacknowledged(db, clinic, [row.key for row in rows])
+    reachable = addresses.living(db, clinic, [row.person_id for row in rows])
+    send, ended = [], []
+    for row in rows:
+        if row.key not in waiting:
+            ended.append((row, "acknowledged"))
+        elif row.closes <= now:
+            ended.append((row, "window_over"))
+        else:
+            ladder = _ladder(reachable.get(row.person_id, ()), alerts.CHANNELS)
+            send.append(Claimed(clinic, row, row.fence, "en", ladder))
+    outbox.end(db, clinic, ended, now)
+    return send
+
+
+def _ladder(reachable: Iterable[Address], channels: Sequence[str]) -> tuple[tuple[Address, ...], ...]:
+    steps: dict[str, list[Address]] = {channel: [] for channel in channels}
+    for it in reachable:
+        if it.channel in steps:
+            steps[it.channel].append(it)
+    return tuple(tuple(step) for step in steps.values() if step)
+
+
+def _postpone(db: Connection, clinic: str, rows: Sequence[tuple[Row, int, Instant]]) -> None:
+    if rows:
+        values = [{"clinic": clinic, "key_": row.key, "held": fence, "at": at} for row, fence, at in rows]
+        db.execute(_POSTPONE, values)
+
+
+# word and send
+
+
+def parcel(it: Claimed, now: Instant) -> Parcel:
+    kinds = frozenset(subject.partition(":")[0] for subject in it.row.subjects)
+    said = words(kinds, it.language)
+    return Parcel(
+        delivery_id=it.row.id,
+        title=said.title,
+        body=said.body,
+        path="/flags" if "alert" in kinds else f"/open/{it.row.id}",
+        urgency="normal" if kinds == {"bout"} else "high",
+        expires_in=min(max(0, (it.row.closes - now) // SECOND), LONGEST_WAIT),
+        language=it.language,
+    )
+
+
+async def send(it: Claimed, channels: Mapping[str, Channel], now: Instant) -> Sent:
+    """Every address of the first channel at once; the next channel only where no address of this one may take it."""
+    worded = parcel(it, now)
+    tries: list[Try] = []
+    for step in it.ladder:
+        channel = channels.get(step[0].channel)
+        if channel is None:
+            continue
+        outcomes = await asyncio.gather(*(_send_to(channel, address, worded) for address in step))
+        tries += [Try(address, result) for address, result in zip(step, outcomes, strict=True)]
+        if any(isinstance(result, Accepted | Later) for result in outcomes):
+            break
+    return Sent(it, tuple(tries))
+
+
+async def _send_to(channel: Channel, address: Address, worded: Parcel) -> Outcome:
+    try:
+        where = msgspec.json.decode(address.value, type=channel.Address)
+        return await channel.send(where, worded)
+    except msgspec.ValidationError:
+        return Refused("the stored address cannot be read")
+    except Exception as error:
+        # One poisoned message must not stop the others of its batch; it is tried again, ever more rarely.
+        return Later(f"{type(error).__name__} while sending")
+
+
+# settle
+
+
+def settle(db: Connection, results: Sequence[Sent], now: Instant, chance: random.Random) -> Tally:
+    """Write down what came of a batch; only what is still in our hands moves on."""
+    tally = Tally()
+    by_clinic: dict[str, list[Sent]] = defaultdict(list)
+    for result in results:
+        by_clinic[result.claimed.clinic].append(result)
+    for clinic, mine in by_clinic.items():
+        _settle_clinic(db, clinic, mine, now, chance, tally)
+    return tally
+
+
+def _settle_clinic(
+    db: Connection, clinic: str, results: Sequence[Sent], now: Instant, chance: random.Random, tally: Tally
+) -> None:
+    keys = [it.claimed.row.key for it in results]
+    held: dict[str, int] = {row.key: row.fence for row in db.execute(_HELD, {"clinic": clinic, "keys": keys})}
+    _note_tries(db, clinic, results, now)
+    dropped, outcomes, later, asked = [], [], [], []
+    for result in results:
+        it = result.claimed
+        if held.get(it.row.key) != it.fence:
+            continue
+        state, reason = _verdict(result)
+        if state == "":
+            later.append((it.row, it.fence, now + _pause(result, chance)))
+            continue
+        dropped.append({"clinic": clinic, "key_": it.row.key, "held": it.fence})
+        outcomes.append(
+            {"clinic_id": clinic, "message_id": it.row.id, "state": state, "reason": reason, "ended_at": now}
+        )
+        if state == "accepted":
+            asked += [
+                subject.removeprefix("check_in:") for subject in it.row.subjects if subject.startswith("check_in:")
+            ]
+    if dropped:
+        db.execute(_DROP, dropped)
+        db.execute(_INSERT_OUTCOME, outcomes)
+    _postpone(db, clinic, later)
+    checkins.asked(db, clinic, asked, now)
+    tally.accepted += sum(row["state"] == "accepted" for row in outcomes)
+    tally.ended += sum(row["state"] != "accepted" for row in outcomes)
+    tally.postponed += len(later)
+
+
+def _note_tries(db: Connection, clinic: str, results: Sequence[Sent], now: Instant) -> None:
+    rows = [
+        {
+            "clinic_id": clinic,
+            "message_id": result.claimed.row.id,
+            "fence": result.claimed.fence,
+            "address_id": it.address.id,
+            "channel": it.address.channel,
+            "result": _name(it.outcome),
+            "detail": "" if isinstance(it.outcome, Accepted) else it.outcome.detail,
+            "ended_at": now,
+        }
+        for result in results
+        for it in result.tries
+    ]
+    if rows:
+        db.execute(_INSERT_DELIVERY, rows)
+    gone = [
+        (clinic, it.address.id, it.outcome.detail)
+        for result in results
+        for it in result.tries
+        if isinstance(it.outcome, Gone)
+    ]
+    addresses.give_up(db, gone, now)
+
+
+def _name(outcome: Outcome) -> str:
+    return type(outcome).__name__.lower()
+
+
+def _verdict(result: Sent) -> tuple[str, str]:
+    """The state a message ends in and why, or ("", "") for another try."""
+    results = [it.outcome for it in result.tries]
+    if any(isinstance(it, Accepted) for it in results):
+        return "accepted", next(it.address.channel for it in result.tries if isinstance(it.outcome, Accepted))
+    if any(isinstance(it, Later) for it in results):
+        return "", ""
+    if any(isinstance(it, Refused) for it in results):
+        return "failed", "refused"
+    return "suppressed", "no_address"
+
+
+def _pause(result: Sent, chance: random.Random) -> Instant:
+    """Full jitter over a doubling pause, no shorter than what the provider asked for."""
+    longest = min(FIRST_PAUSE * 2 ** min(result.claimed.fence - 1, 8), LONGEST_PAUSE)
+    asked = max((it.outcome.after or 0 for it in result.tries if isinstance(it.outcome, Later)), default=0)
+    return max(chance.randint(SECOND, longest), round(asked * SECOND))
+
+
+# the loop's one turn
+
+
+async def drain(
+    db: Bridge,
+    channels: Mapping[str, Channel],
+    clock: Callable[[], Instant],
+    failpoint: Failpoint = no_failpoint,
+    chance: random.Random | None = None,
+    settled: Callable[[], Awaitable[None]] | None = None,
+) -> Tally:
+    """Claim, send and settle until nothing is due. Several workers may do this at once: the claim decides."""
+    tally = Tally()
+    while True:
+        failpoint("claiming")
+        count, claimed = await db.write(claim, clock())
+        failpoint("claimed")
+        if count == 0:
+            return tally
+        tally.claimed += count
+        tally.ended += count - len(claimed)
+        results = await _send_all(claimed, channels, clock, failpoint)
+        failpoint("settling")
+        done: Tally = await db.write(settle, results, clock(), chance or random.Random())
+        failpoint("settled")
+        tally.accepted += done.accepted
+        tally.postponed += done.postponed
+        tally.ended += done.ended
+        if settled is not None:
+            await settled()
+
+
+async def _send_all(
+    claimed: Sequence[Claimed], channels: Mapping[str, Channel], clock: Callable[[], Instant], failpoint: Failpoint
+) -> list[Sent]:
+    """All at once, as many in flight as the busiest channel bears."""
+    room = asyncio.Semaphore(max((channel.limit for channel in channels.values()), default=1))
+
+    async def one(it: Claimed) -> Sent:
+        async with room:
+            failpoint("sending")
+            sent = await send(it, channels, clock())
+            failpoint("sent")
+            return sent
+
+    return list(await asyncio.gather(*(one(it) for it in claimed)))

@@ -1,0 +1,378 @@
+"""outbox: reconcile the agenda with the rows that are pending. Claiming, sending and settling is delivery.py.
+
+Whenever a fact changes, `reconcile` runs in the same transaction: what the agenda now wants and no row has is inserted,
+what moved is updated, what is unwanted ends with the reason why. What was sent, or is being sent, is never touched.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+
+from notifications import addresses
+from notifications.addresses import Address
+from notifications.agenda import Agenda, Facts, Planned, Told, agenda
+from notifications.preferences import DEFAULT, preferences_of
+from notifications.tables import due, horizon, message, outcome
+from programs import checkins, completions, people, plans
+from programs.ids import derived_id
+from programs.instants import DAY, Instant
+from programs.people import Patient
+
+# Rows are laid out this far ahead, and again before half of it has passed: a worker that was down for a day and a half
+# still finds every row it should have had.
+HORIZON = 3 * DAY
+LOOK_BACK = 2 * DAY
+
+# How a message ends that is not sent after all, by the reason why the agenda has no place for it.
+ENDS = {
+    "answered": "answered",
+    "logged": "answered",
+    "window_over": "expired",
+    "past": "expired",
+    "no_consent": "suppressed",
+    "discharged": "suppressed",
+    "daily_limit": "suppressed",
+    "thinned_out": "suppressed",
+    "held": "suppressed",
+    "reminders_off": "suppressed",
+    "no_allowed_hour": "suppressed",
+    "no_address": "suppressed",
+}
+
+
+class Row(NamedTuple):
+    """A message and where it stands: `state` is the due row's or the outcome's."""
+
+    id: str
+    person_id: str
+    key: str
+    planned_for: Instant
+    closes: Instant
+    subjects: tuple[str, ...]
+    state: str
+    fence: int
+    reason: str
+    ended_at: Instant
+
+
+class Book(NamedTuple):
+    """Everything known of some patients of one clinic: their facts, and their messages of the last days."""
+
+    facts: dict[str, Facts]
+    rows: dict[str, list[Row]]
+    addresses: dict[str, list[Address]]
+
+
+_ROWS = (
+    select(
+        message.c.id,
+        message.c.person_id,
+        message.c.key,
+        message.c.planned_for,
+        message.c.closes,
+        message.c.subjects,
+        due.c.state.label("due_state"),
+        due.c.fence,
+        outcome.c.state,
+        outcome.c.reason,
+        outcome.c.ended_at,
+    )
+    .outerjoin(
+        due,
+        (due.c.clinic_id == message.c.clinic_id) & (due.c.key == message.c.key) & (due.c.message_id == message.c.id),
+    )
+    .outerjoin(outcome, (outcome.c.clinic_id == message.c.clinic_id) & (outcome.c.message_id == message.c.id))
+    .where(
+        message.c.clinic_id == bindparam("clinic"),
+        message.c.person_id.in_(bindparam("people", expanding=True)),
+        message.c.closes > bindparam("since"),
+    )
+)
+_INSERT, _INSERT_DUE, _INSERT_OUTCOME = insert(message), insert(due), insert(outcome)
+_UPDATE = (
+    update(message)
+    .where(message.c.clinic_id == bindparam("clinic"), message.c.id == bindparam("message"))
+    .values(
+        planned_for=bindparam("at"),
+        closes=bindparam("closes_"),
+        subjects=bindparam("subjects_"),
+        reasons=bindparam("reasons_"),
+    )
+)
+_WAKE = (
+    update(due)
+    .where(due.c.clinic_id == bindparam("clinic"), due.c.key == bindparam("key_"), due.c.state == "pending")
+    .values(wake_at=bindparam("at"))
+)
+_DROP = delete(due).where(
+    due.c.clinic_id == bindparam("clinic"),
+    due.c.key == bindparam("key_"),
+    due.c.message_id == bindparam("message"),
+)
+_LOCK = (
+    select(due.c.key)
+    .join(message, (message.c.clinic_id == due.c.clinic_id) & (message.c.id == due.c.message_id))
+    .where(message.c.clinic_id == bindparam("clinic"), message.c.person_id.in_(bindparam("people", expanding=True)))
+    .order_by(due.c.key)
+    .with_for_update(of=due)
+)
+_HORIZON = (
+    update(horizon)
+    .where(horizon.c.clinic_id == bindparam("clinic"), horizon.c.patient_id == bindparam("patient"))
+    .values(planned_until=bindparam("until"))
+)
+_HORIZONS = select(horizon.c.patient_id).where(
+    horizon.c.clinic_id == bindparam("clinic"), horizon.c.patient_id.in_(bindparam("patients", expanding=True))
+)
+_BEHIND = (
+    select(horizon.c.clinic_id, horizon.c.patient_id)
+    .where(horizon.c.planned_until < bindparam("until"))
+    .order_by(horizon.c.planned_until, horizon.c.clinic_id, horizon.c.patient_id)
+    .limit(bindparam("count"))
+)
+_ENDED = (outcome.c.clinic_id == message.c.clinic_id) & (outcome.c.message_id == message.c.id)
+_PENDING = (due.c.clinic_id == message.c.clinic_id) & (due.c.key == message.c.key) & (due.c.message_id == message.c.id)
+_NOWHERE = (
+    select(func.count())
+    .select_from(message)
+    .where(~select(outcome.c.message_id).where(_ENDED).exists(), ~select(due.c.message_id).where(_PENDING).exists())
+)
+_TWICE = (
+    select(func.count())
+    .select_from(due)
+    .join(outcome, (outcome.c.clinic_id == due.c.clinic_id) & (outcome.c.message_id == due.c.message_id))
+)
+_subjects = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+def reconcile(db: Connection, clinic: str, patients: Sequence[str], now: Instant) -> None:
+    """Bring the pending rows of these patients to what their agenda says. Doing it twice changes nothing."""
+    _lock(db, clinic, patients)
+    book = read_book(db, clinic, patients, now)
+    changes = _Changes(clinic, now)
+    for patient, facts in book.facts.items():
+        _compare(agenda(facts, now, now + HORIZON), book.rows.get(patient, []), patient, changes)
+    changes.write(db)
+    _extend(db, clinic, list(book.facts), now + HORIZON)
+
+
+def _lock(db: Connection, clinic: str, patients: Sequence[str]) -> None:
+    """On PostgreSQL: one planner a patient at a time, and no claim of their rows meanwhile (it skips locked ones)."""
+    if db.dialect.name != "sqlite":
+        people.lock(db, clinic, patients)
+        db.execute(_LOCK, {"clinic": clinic, "people": list(patients)}).all()
+
+
+def preview(db: Connection, clinic: str, patient: str, now: Instant, until: Instant) -> Agenda:
+    """What this patient would get, rows or no rows: the same function that plans, over the same facts.
+
+    Messages already pending count as not yet sent; those sent since yesterday count as sent.
+    """
+    people.patient_of(db, clinic, patient)
+    return agenda(read_book(db, clinic, [patient], now).facts[patient], now, until)
+
+
+def behind(db: Connection, now: Instant, count: int) -> dict[str, list[str]]:
+    """Clinic -> patients whose rows reach less than half the horizon ahead; at most `count` patients."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for clinic, patient in db.execute(_BEHIND, {"until": now + HORIZON // 2, "count": count}):
+        found[clinic].append(patient)
+    return found
+
+
+def unaccounted(db: Connection) -> int:
+    """The conservation check: how many messages are neither pending nor ended, or both. Anything but 0 is a defect."""
+    return sum(db.execute(statement).scalar_one() for statement in (_NOWHERE, _TWICE))
+
+
+def read_book(
+    db: Connection, clinic: str, patients: Sequence[str], now: Instant, checking: Collection[str] = ()
+) -> Book:
+    """Facts of many patients in a few statements. `checking` are messages in our own hands, which tell nobody yet."""
+    addressed = addresses.living(db, clinic, patients)
+    rows: dict[str, list[Row]] = defaultdict(list)
+    for row in _read_rows(db, clinic, patients, now):
+        rows[row.person_id].append(row)
+    chosen = preferences_of(db, clinic, patients)
+    asked = defaultdict(list)
+    for it in checkins.check_ins_of(db, clinic, patients, now - LOOK_BACK):
+        asked[it.patient_id].append(it)
+    courses = plans.courses_of(db, clinic, patients)
+    yesterday = (now // DAY + 719_162) * 1440  # day 719,163 is 1970-01-01: a wall no zone has passed by more than a day
+    done = completions.completions_of(db, clinic, patients, yesterday, 2**53) if courses else {}
+    facts = {
+        it.id: Facts(
+            patient_id=it.id,
+            zone=it.zone,
+            preferences=chosen.get(it.id, DEFAULT),
+            silent=silence(it),
+            reacted_at=it.reacted_at,
+            check_ins=asked.get(it.id, ()),
+            courses=courses.get(it.id, ()),
+            logged=frozenset((kept.value.plan_id, kept.wall, kept.value.exercise) for kept in done.get(it.id, ())),
+            told=_told(rows.get(it.id, ()), addressed.get(it.id, ()), checking),
+        )
+        for it in people.some_patients(db, clinic, patients)
+    }
+    return Book(facts, rows, addressed)
+
+
+def silence(patient: Patient) -> str:
+    if patient.discharged_at is not None:
+        return "discharged"
+    return "" if patient.consented else "no_consent"
+
+
+def _read_rows(db: Connection, clinic: str, who: Sequence[str], now: Instant) -> Iterable[Row]:
+    for it in db.execute(_ROWS, {"clinic": clinic, "people": list(who), "since": now - LOOK_BACK}):
+        state = it.due_state or it.state
+        yield Row(*it[:5], _subjects(it.subjects), state, it.fence or 0, it.reason or "", it.ended_at or 0)
+
+
+def _told(rows: Iterable[Row], reachable: Sequence[Address], checking: Collection[str]) -> list[Told]:
+    newest = max((it.added_at for it in reachable), default=-1)
+    told = []
+    for row in rows:
+        if row.state in ("accepted", "in_flight") and row.id not in checking:
+            told.append(Told(row.ended_at or row.planned_for, row.subjects))
+        elif row.state == "failed" or (row.reason == "no_address" and newest <= row.ended_at):
+            # A new address is a new chance; until then, planning it anew at every tick would be noise.
+            told.append(Told(row.ended_at, row.subjects, row.reason))
+    return told
+
+
+class _Changes:
+    """What reconciling some patients of one clinic comes to, written in a handful of statements."""
+
+    def __init__(self, clinic: str, now: Instant) -> None:
+        self.clinic = clinic
+        self.now = now
+        self.new: list[dict[str, object]] = []
+        self.moved: list[tuple[Row, Planned]] = []
+        self.ended: list[tuple[Row, str]] = []
+
+    def add(self, person: str, it: Planned) -> None:
+        self.new.append(
+            {
+                "clinic_id": self.clinic,
+                "id": derived_id(self.clinic, it.key, self.now),
+                "person_id": person,
+                "kind": it.kind,
+                "key": it.key,
+                "planned_for": it.at,
+                "closes": it.closes,
+                "subjects": it.subjects,
+                "reasons": it.reasons,
+                "planned_at": self.now,
+            }
+        )
+
+    def write(self, db: Connection) -> None:
+        end(db, self.clinic, self.ended, self.now)
+        insert_messages(db, self.new)
+        rewrite(db, self.clinic, self.moved)
+        woken = [
+            {"clinic": self.clinic, "key_": row.key, "at": it.at} for row, it in self.moved if row.planned_for != it.at
+        ]
+        if woken:
+            db.execute(_WAKE, woken)
+
+
+def insert_messages(db: Connection, new: Sequence[Mapping[str, object]]) -> None:
+    """Each message with its due row; the key of a due row is unique, so that one subject is never pending twice."""
+    if not new:
+        return
+    db.execute(_INSERT, list(new))
+    db.execute(
+        _INSERT_DUE,
+        [
+            {
+                "clinic_id": it["clinic_id"],
+                "key": it["key"],
+                "message_id": it["id"],
+                "wake_at": it["planned_for"],
+                "state": "pending",
+                "fence": 0,
+            }
+            for it in new
+        ],
+    )
+
+
+def end(db: Connection, clinic: str, ended: Sequence[tuple[Row, str]], now: Instant) -> None:
+    """These messages will not be sent, each for its reason: out of the queue, into the history."""
+    if not ended:
+        return
+    db.execute(_DROP, [{"clinic": clinic, "key_": row.key, "message": row.id} for row, _ in ended])
+    db.execute(
+        _INSERT_OUTCOME,
+        [
+            {
+                "clinic_id": clinic,
+                "message_id": row.id,
+                "state": ENDS.get(reason, "cancelled"),
+                "reason": reason,
+                "ended_at": now,
+            }
+            for row, reason in ended
+        ],
+    )
+
+
+def _compare(wanted: Agenda, rows: Sequence[Row], patient: str, changes: _Changes) -> None:
+    pending = {row.key: row for row in rows if row.state == "pending"}
+    for it in wanted.messages:
+        row = pending.pop(it.key, None)
+        if row is None:
+            changes.add(patient, it)
+        elif not _stands(row, it, changes.now):
+            changes.moved.append((row, it))
+    changes.ended += [(row, why_not(wanted, row, changes.now)) for row in pending.values()]
+
+
+def _stands(row: Row, it: Planned, now: Instant) -> bool:
+    """The row says what the agenda says. One that is due and waits for the worker is not moved along with the clock."""
+    same_time = row.planned_for == it.at or (row.planned_for <= now and it.at <= now)
+    return same_time and row.subjects == it.subjects and row.closes == it.closes
+
+
+def why_not(wanted: Agenda, row: Row, now: Instant) -> str:
+    """Why the agenda has no message of this row's key any more."""
+    if any(row.key in it.subjects for it in wanted.messages):
+        return "merged"
+    code = next((it.reason.code for it in wanted.omitted if it.subject == row.key), "withdrawn")
+    return "past" if code == "withdrawn" and row.closes <= now else code
+
+
+def rewrite(db: Connection, clinic: str, changed: Sequence[tuple[Row, Planned]]) -> None:
+    """What these messages are about and when, as the agenda now has it."""
+    if changed:
+        db.execute(
+            _UPDATE,
+            [
+                {
+                    "clinic": clinic,
+                    "message": row.id,
+                    "at": it.at,
+                    "closes_": it.closes,
+                    "subjects_": it.subjects,
+                    "reasons_": it.reasons,
+                }
+                for row, it in changed
+            ],
+        )
+
+
+def _extend(db: Connection, clinic: str, patients: Sequence[str], until: Instant) -> None:
+    if not patients:
+        return
+    done = db.execute(_HORIZON, [{"clinic": clinic, "patient": id, "until": until} for id in patients])
+    if done.rowcount == len(patients):
+        return
+    known = set(db.execute(_HORIZONS, {"clinic": clinic, "patients": list(patients)}).scalars())
+    rows = [{"clinic_id": clinic, "patient_id": id, "planned_until": until} for id in patients if id not in known]
+    if rows:
+        db.execute(insert(horizon), rows)

@@ -1,0 +1,68 @@
+"""What a patient chose: channels, allowed hours, how many messages a day, language."""
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import Connection, bindparam, delete, insert, select
+
+from notifications.tables import preference
+from notifications.timing import SHORTEST_ALLOWED, AllowedHours
+from notifications.wording import LANGUAGES
+from programs.dosage import check_time
+from programs.errors import Invalid
+from programs.schedule import minute_of
+
+CHANNEL_ORDER = ("web_push", "email", "console")
+MOST_A_DAY = 6
+
+
+class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`most_a_day` binds reminders and nudges; a check-in takes its place first, and safety passes every limit."""
+
+    language: str = "en"
+    allowed_from: str = "08:00"
+    allowed_until: str = "21:00"
+    most_a_day: int = 2
+    bout_reminders: bool = True
+    channels: tuple[str, ...] = CHANNEL_ORDER  # in this order; the first with a living address is used
+
+    @property
+    def hours(self) -> AllowedHours:
+        return AllowedHours(minute_of(self.allowed_from), minute_of(self.allowed_until))
+
+
+DEFAULT = Preferences()
+
+_OF_PATIENTS = select(preference.c.patient_id, preference.c.value).where(
+    preference.c.clinic_id == bindparam("clinic"),
+    preference.c.patient_id.in_(bindparam("patients", expanding=True)),
+)
+_decode = msgspec.json.Decoder(Preferences).decode
+
+
+def checked(it: Preferences) -> Preferences:
+    check_time(it.allowed_from, "allowed_from")
+    check_time(it.allowed_until, "allowed_until")
+    if it.hours.length < SHORTEST_ALLOWED:
+        raise Invalid(
+            "allowed_until", "leaves less than 12 allowed hours", "Some check-ins would find no allowed hour."
+        )
+    if it.language not in LANGUAGES:
+        raise Invalid("language", f"must be one of {', '.join(LANGUAGES)}")
+    if not 1 <= it.most_a_day <= MOST_A_DAY:
+        raise Invalid("most_a_day", f"must be from 1 to {MOST_A_DAY}")
+    if not set(it.channels) <= set(CHANNEL_ORDER):
+        raise Invalid("channels", f"must be among {', '.join(CHANNEL_ORDER)}")
+    return it
+
+
+def prefer(db: Connection, clinic: str, patient: str, it: Preferences) -> None:
+    key = {"clinic_id": clinic, "patient_id": patient}
+    db.execute(delete(preference).where(preference.c.clinic_id == clinic, preference.c.patient_id == patient))
+    db.execute(insert(preference), {**key, "value": checked(it)})
+
+
+def preferences_of(db: Connection, clinic: str, patients: Sequence[str]) -> dict[str, Preferences]:
+    """Those who chose anything; for all others DEFAULT holds."""
+    rows = db.execute(_OF_PATIENTS, {"clinic": clinic, "patients": list(patients)})
+    return {patient: _decode(value) for patient, value in rows}

@@ -1,0 +1,115 @@
+"""Every table of this room. What is pending lies in the slim `due`; how a message ended is appended to `outcome`.
+
+A message is in exactly one of the two: that is what the conservation check counts.
+"""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text
+
+from programs.tables import ID, INSTANT, Value, belongs_to, metadata, one_of
+
+STATES = ("accepted", "answered", "expired", "cancelled", "suppressed", "failed")
+
+message = Table(
+    "message",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("id", primary_key=True),
+    ID("person_id"),
+    Column("kind", String(16), nullable=False),
+    Column("key", String(128), nullable=False),
+    INSTANT("planned_for"),
+    INSTANT("closes"),
+    Column("subjects", Value, nullable=False),
+    Column("reasons", Value, nullable=False),
+    INSTANT("planned_at"),
+    one_of("kind", "check_in", "nudge", "bout", "alert"),
+)
+Index(None, message.c.clinic_id, message.c.person_id, message.c.closes)
+
+due = Table(  # one row a pending message, one message a key; a claim is a wake_at a lease ahead and a fence one higher
+    "due",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    Column("key", String(128), primary_key=True),
+    ID("message_id"),
+    INSTANT("wake_at"),
+    Column("state", String(16), nullable=False),
+    Column("fence", Integer, nullable=False),
+    one_of("state", "pending", "in_flight"),
+    belongs_to("message", "message_id"),
+    sqlite_with_rowid=False,
+)
+# Bare wake_at would send the claim through the table once a row (43 rows a second, see performance.md).
+Index("ix_due_wake_at", due.c.wake_at, due.c.clinic_id, due.c.key)
+
+outcome = Table(  # append-only
+    "outcome",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("message_id", primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("reason", String(64), nullable=False),
+    INSTANT("ended_at"),
+    one_of("state", *STATES),
+    belongs_to("message", "message_id"),
+)
+
+delivery = Table(  # append-only: one try at one address
+    "delivery",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("message_id", primary_key=True),
+    Column("fence", Integer, primary_key=True),
+    ID("address_id", primary_key=True),
+    Column("channel", String(16), nullable=False),
+    Column("result", String(16), nullable=False),
+    Column("detail", Text, nullable=False),
+    INSTANT("ended_at"),
+    one_of("result", "accepted", "gone", "later", "refused"),
+    belongs_to("message", "message_id"),
+)
+
+address = Table(
+    "address",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("id", primary_key=True),
+    ID("person_id"),
+    Column("channel", String(16), nullable=False),
+    Column("value", Value, nullable=False),
+    INSTANT("added_at"),
+    INSTANT("gone_at", nullable=True),
+    Column("gone_reason", Text),
+)
+Index(None, address.c.clinic_id, address.c.person_id)
+
+preference = Table(
+    "preference",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("patient_id", primary_key=True),
+    Column("value", Value, nullable=False),
+    belongs_to("patient", "patient_id"),
+)
+
+receipt = Table(  # append-only: what the app says it did with a message
+    "receipt",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("message_id", primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    INSTANT("happened_at"),
+    INSTANT("received_at"),
+    one_of("kind", "shown", "opened", "answered"),
+    belongs_to("message", "message_id"),
+)
+
+horizon = Table(  # until when each patient's messages are laid out as rows
+    "horizon",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("patient_id", primary_key=True),
+    Column("planned_until", BigInteger, nullable=False),
+    belongs_to("patient", "patient_id"),
+)
+Index("ix_horizon_planned_until", horizon.c.planned_until, horizon.c.clinic_id, horizon.c.patient_id)

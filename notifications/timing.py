@@ -1,0 +1,179 @@
+"""timing: window + allowed hours + zone -> one instant. Pure, and the only place that knows clock changes.
+
+Elapsed time (24 h after a needling session) is arithmetic on instants. Clock time ("09:00 daily", allowed hours) is a
+minute of the local clock and becomes an instant here: inside a gap it is the first instant after the gap, inside an
+overlap the first of the two. The bounds of allowed hours are read the strict way round, so that the patient's clock
+shows an allowed time at every instant that is called allowed.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from programs.instants import DAY, MINUTE, Instant
+
+DAY_MINUTES = 24 * 60
+EPOCH_DAY = date(1970, 1, 1).toordinal()
+# A local day lies between 14 hours before and 12 hours after the UTC day of the same name, rounded out by an hour.
+REACH = 15 * 60 * MINUTE
+
+
+class AllowedHours(msgspec.Struct, frozen=True):
+    """When a patient may be sent a prompt: minutes of the local day, [opens, closes). May run past midnight."""
+
+    opens: int = 8 * 60
+    closes: int = 21 * 60
+
+    @property
+    def length(self) -> int:
+        return (self.closes - self.opens) % DAY_MINUTES or DAY_MINUTES
+
+
+# The last minutes of allowed hours are kept for retries: what is planned for 20:59 would be handed over at 21:01.
+LEEWAY = 10 * MINUTE
+
+# With quiet hours of at most 12 h (13 over a clock change) every check-in window, 16 h or more, has an allowed instant.
+SHORTEST_ALLOWED = 12 * 60
+
+
+class Wall(NamedTuple):
+    """What the clock on the wall shows: the ordinal of the local date, and the minute of that day."""
+
+    day: int
+    minute: int
+
+
+class Zone:
+    """One IANA zone with its offsets remembered a day at a time, which is ten times quicker than asking zoneinfo."""
+
+    def __init__(self, name: str, rules: ZoneInfo) -> None:
+        self.name = name
+        self.rules = rules
+        self._steady: dict[int, int | None] = {}
+
+    def instant(self, day: int, minute: int) -> Instant:
+        """The instant at which the local clock shows `minute` of `day`; see the module's word on gaps and overlaps."""
+        offset = self._offset(day)
+        if offset is None:
+            return self._resolve(day, minute)[0]
+        return (day - EPOCH_DAY) * DAY + minute * MINUTE - offset
+
+    def wall(self, at: Instant) -> Wall:
+        # The UTC day's offset serves while steady: REACH covers the whole UTC day as well as the local one.
+        offset = self._offset(at // DAY + EPOCH_DAY)
+        if offset is None:
+            offset = self._offset_at(at)
+        day, rest = divmod(at + offset, DAY)
+        return Wall(day + EPOCH_DAY, rest // MINUTE)
+
+    def minutes(self, at: Instant) -> int:
+        """The local clock as one number, `day * 1440 + minute`: how programs count time (see schedule.py)."""
+        day, minute = self.wall(at)
+        return day * DAY_MINUTES + minute
+
+    def _offset(self, day: int) -> int | None:
+        """Milliseconds east of UTC all through the local day, or None when the clock changes on or near that day."""
+        try:
+            return self._steady[day]
+        except KeyError:
+            start = (day - EPOCH_DAY) * DAY
+            before, after = self._offset_at(start - REACH), self._offset_at(start + DAY + REACH)
+            found = self._steady[day] = before if before == after else None
+            return found
+
+    def _offset_at(self, at: Instant) -> int:
+        offset = datetime.fromtimestamp(at / 1000, UTC).astimezone(self.rules).utcoffset()
+        assert offset is not None
+        return round(offset.total_seconds() * 1000)
+
+    def _resolve(self, day: int, minute: int) -> tuple[Instant, Instant]:
+        """First and last instant showing this clock time; inside a gap, twice the first instant after it."""
+        naive = (day - EPOCH_DAY) * DAY + minute * MINUTE
+        clock = datetime.fromordinal(day) + timedelta(minutes=minute)
+        first, last = sorted(naive - self._offset_of(clock.replace(fold=fold)) for fold in (0, 1))
+        if first + self._offset_at(first) == naive:
+            return first, last if last + self._offset_at(last) == naive else first
+        after = self._change(first, last)
+        return after, after
+
+    def _offset_of(self, clock: datetime) -> int:
+        offset = clock.replace(tzinfo=self.rules).utcoffset()
+        assert offset is not None
+        return round(offset.total_seconds() * 1000)
+
+    def _change(self, before: Instant, after: Instant) -> Instant:
+        """The first instant in (before, after] with the offset that holds at `after`."""
+        offset = self._offset_at(after)
+        while after - before > 1:
+            middle = (before + after) // 2
+            if self._offset_at(middle) == offset:
+                after = middle
+            else:
+                before = middle
+        return after
+
+    def span(self, day: int, hours: AllowedHours) -> tuple[Instant, Instant] | None:
+        """[start, end) of the allowed hours that begin on this date; None where it has none (Apia, 2011)."""
+        closing_day = day + (hours.opens >= hours.closes)
+        if self._offset(day) is not None and self._offset(closing_day) is not None:
+            return self.instant(day, hours.opens), self.instant(closing_day, hours.closes)
+        start = self._resolve(day, hours.opens)[1]
+        end = self._resolve(closing_day, hours.closes)[0]
+        return (start, end) if start < end else None
+
+
+@cache
+def zone(name: str) -> Zone:
+    """The zone from the pinned tzdata package, not from the machine, so that every server plans alike.
+
+    Raises KeyError for a name that tzdata does not have.
+    """
+    # importlib would follow "../": the list of names is the gate.
+    if name not in zone_names():
+        raise KeyError(name)
+    with files("tzdata.zoneinfo").joinpath(name).open("rb") as rules:
+        return Zone(name, ZoneInfo.from_file(rules, key=name))
+
+
+@cache
+def zone_names() -> frozenset[str]:
+    return frozenset(files("tzdata").joinpath("zones").read_text().split())
+
+
+class Placed(NamedTuple):
+    at: Instant
+    moved: str  # "" when it stands at its target, else why it could not
+
+
+def allowed(at: Instant, zone: Zone, hours: AllowedHours) -> bool:
+    _, minute = zone.wall(at)
+    return (minute - hours.opens) % DAY_MINUTES < hours.length
+
+
+def place(target: Instant, opens: Instant, closes: Instant, zone: Zone, hours: AllowedHours) -> Placed | None:
+    """The allowed instant nearest to `target` inside [opens, closes]; None when the window has none.
+
+    Of two equally near, the earlier. What is at its target already is left alone, also in the leeway.
+    """
+    if opens <= target <= closes and allowed(target, zone, hours):
+        return Placed(target, "")
+    nearest: Instant | None = None
+    for start, end in _spans(opens, closes, zone, hours):
+        at = min(max(target, start, opens), end - LEEWAY, closes)
+        if at >= max(start, opens) and (nearest is None or abs(at - target) < abs(nearest - target)):
+            nearest = at
+    if nearest is None:
+        return None
+    return Placed(nearest, "window" if allowed(target, zone, hours) else "allowed_hours")
+
+
+def _spans(opens: Instant, closes: Instant, zone: Zone, hours: AllowedHours) -> Iterator[tuple[Instant, Instant]]:
+    for day in range(zone.wall(opens).day - 1, zone.wall(closes).day + 1):
+        span = zone.span(day, hours)
+        if span is not None:
+            yield span

@@ -1,0 +1,167 @@
+"""A patient's plan: assign, revise (append-only), hold, end. What is due when, schedule.py says."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from programs import dosage, exercises, people
+from programs.errors import Conflict, Invalid, NoSuchRecord
+from programs.people import Stamp
+from programs.schedule import DAY_MINUTES, Course, Hold, Revision, Terms
+from programs.tables import hold, plan, revision
+
+MOST_EXERCISES = 30
+MOST_TIMES = 6
+
+_PLANS = select(
+    plan.c.id, plan.c.patient_id, plan.c.clinician_id, plan.c.title, plan.c.version, plan.c.ended_wall
+).where(plan.c.clinic_id == bindparam("clinic"))
+_OF_PATIENTS = _PLANS.where(plan.c.patient_id.in_(bindparam("patients", expanding=True))).order_by(plan.c.id)
+_ONE = _PLANS.where(plan.c.patient_id == bindparam("patient"), plan.c.id == bindparam("plan"))
+_REVISIONS = (
+    select(revision.c.plan_id, revision.c.number, revision.c.from_wall, revision.c.terms)
+    .where(revision.c.clinic_id == bindparam("clinic"), revision.c.plan_id.in_(bindparam("plans", expanding=True)))
+    .order_by(revision.c.number)
+)
+_HOLDS = (
+    select(hold.c.plan_id, hold.c.id, hold.c.from_wall, hold.c.until_wall, hold.c.exercises, hold.c.reason)
+    .where(hold.c.clinic_id == bindparam("clinic"), hold.c.plan_id.in_(bindparam("plans", expanding=True)))
+    .order_by(hold.c.held_at, hold.c.id)
+)
+_terms = msgspec.json.Decoder(Terms)
+_names = msgspec.json.Decoder(tuple[str, ...])
+
+
+class Assignment(msgspec.Struct, frozen=True):
+    patient_id: str
+    clinician_id: str
+    title: str
+    terms: Terms
+
+
+def checked(terms: Terms) -> Terms:
+    """Raises Invalid, which names the field: an unknown exercise, an impossible dose or time, an end before start."""
+    if not 1 <= len(terms.prescriptions) <= MOST_EXERCISES:
+        raise Invalid("prescriptions", f"must be 1 to {MOST_EXERCISES} exercises")
+    if terms.ends_on is not None and terms.ends_on < terms.starts_on:
+        raise Invalid("ends_on", "is before starts_on")
+    _check_times(terms)
+    names = [exercises.find(item.exercise).id for item in terms.prescriptions]
+    if len(set(names)) < len(names):
+        raise Invalid("prescriptions", "name an exercise twice", "Give one exercise several times of day instead.")
+    for item in terms.prescriptions:
+        dosage.check_prescription(item)
+    return terms
+
+
+def _check_times(terms: Terms) -> None:
+    if len(terms.times) > MOST_TIMES or len(set(terms.times)) < len(terms.times):
+        raise Invalid("times", f"must be at most {MOST_TIMES} different times of day")
+    for time in terms.times:
+        dosage.check_time(time)
+    for item in terms.prescriptions:
+        wanted = item.dosage.per_day or 1
+        if item.times is None and wanted > len(terms.times):
+            raise Invalid("times", f"must be at least {wanted}", f"{item.exercise} is to be done {wanted} times a day.")
+
+
+def assign(db: Connection, clinic: str, id: str, it: Assignment, stamp: Stamp) -> Course:
+    """A new plan, from its first day on or from this minute , whichever is later."""
+    terms = checked(it.terms)
+    people.clinician_of(db, clinic, it.clinician_id)
+    if people.patient_of(db, clinic, it.patient_id).discharged_at is not None:
+        raise Conflict("the patient is discharged", "This patient is discharged. Take them up again first.")
+    row = {"clinic_id": clinic, "id": id, "patient_id": it.patient_id, "clinician_id": it.clinician_id}
+    db.execute(insert(plan), {**row, "title": it.title, "version": 1, "created_at": stamp.at})
+    first = Revision(1, max(stamp.here, terms.starts_on.toordinal() * DAY_MINUTES), terms)
+    _append(db, clinic, id, first, stamp)
+    return Course(id, it.patient_id, it.clinician_id, it.title, 1, None, (first,))
+
+
+def revise(db: Connection, clinic: str, course: Course, version: int, terms: Terms, stamp: Stamp) -> Course:
+    """From this minute on the new terms; every bout before it stays as it was asked for."""
+    terms = checked(terms)
+    _advance(db, clinic, course, version)
+    next_one = Revision(course.revisions[-1].number + 1, stamp.here, terms)
+    _append(db, clinic, course.plan_id, next_one, stamp)
+    return course_of(db, clinic, course.patient_id, course.plan_id)
+
+
+def hold_plan(db: Connection, clinic: str, course: Course, version: int, it: Hold, stamp: Stamp) -> Course:
+    """Excuse bouts for a while: all exercises or those named, which must be in the plan (else Invalid)."""
+    if it.until_wall is not None and it.until_wall <= it.from_wall:
+        raise Invalid("until", "is before the hold begins")
+    planned = {item.exercise for item in course.revisions[-1].terms.prescriptions}
+    for name in it.exercises:
+        if name not in planned:
+            raise Invalid("exercises", "names one that is not in this plan")
+    _advance(db, clinic, course, version)
+    row = {"clinic_id": clinic, "plan_id": course.plan_id, "held_by": stamp.by, "held_at": stamp.at}
+    db.execute(insert(hold), {**row, **msgspec.structs.asdict(it)})
+    return course_of(db, clinic, course.patient_id, course.plan_id)
+
+
+def end(db: Connection, clinic: str, course: Course, version: int, here: int) -> Course:
+    if course.ended_wall is not None:
+        return course
+    _advance(db, clinic, course, version, ended_wall=here)
+    return course_of(db, clinic, course.patient_id, course.plan_id)
+
+
+def courses_of(db: Connection, clinic: str, patients: Sequence[str]) -> dict[str, list[Course]]:
+    """Patient id -> all plans with their whole history, ended ones included."""
+    rows = db.execute(_OF_PATIENTS, {"clinic": clinic, "patients": list(patients)}).all()
+    found: dict[str, list[Course]] = defaultdict(list)
+    for course in _courses(db, clinic, rows):
+        found[course.patient_id].append(course)
+    return found
+
+
+def course_of(db: Connection, clinic: str, patient: str, id: str) -> Course:
+    rows = db.execute(_ONE, {"clinic": clinic, "patient": patient, "plan": id}).all()
+    if not rows:
+        raise NoSuchRecord("plan", id)
+    return _courses(db, clinic, rows)[0]
+
+
+def _courses(db: Connection, clinic: str, rows: Sequence[Any]) -> list[Course]:
+    if not rows:
+        return []
+    values = {"clinic": clinic, "plans": [row.id for row in rows]}
+    revisions: dict[str, list[Revision]] = defaultdict(list)
+    for plan_id, number, from_wall, terms in db.execute(_REVISIONS, values):
+        revisions[plan_id].append(Revision(number, from_wall, _terms.decode(terms)))
+    holds: dict[str, list[Hold]] = defaultdict(list)
+    for plan_id, id, from_wall, until_wall, names, reason in db.execute(_HOLDS, values):
+        holds[plan_id].append(Hold(id, from_wall, until_wall, _names.decode(names), reason))
+    return [_course(row, revisions[row.id], holds[row.id]) for row in rows]
+
+
+def _course(row: Any, revisions: Sequence[Revision], holds: Sequence[Hold]) -> Course:
+    return Course(*(*row, tuple(revisions), tuple(holds)))
+
+
+def _advance(db: Connection, clinic: str, course: Course, version: int, **values: int) -> None:
+    done = db.execute(
+        update(plan)
+        .where(
+            plan.c.clinic_id == clinic,
+            plan.c.id == course.plan_id,
+            plan.c.version == version,
+            plan.c.ended_wall.is_(None),
+        )
+        .values(**values, version=version + 1)
+    )
+    if done.rowcount == 1:
+        return
+    if course.ended_wall is not None:
+        raise Conflict(f"plan {course.plan_id} has ended", "This plan has ended. Assign a new one.")
+    raise Conflict(f"plan {course.plan_id} is at version {course.version}, not {version}")
+
+
+def _append(db: Connection, clinic: str, plan_id: str, it: Revision, stamp: Stamp) -> None:
+    row = {"clinic_id": clinic, "plan_id": plan_id, "number": it.number, "from_wall": it.from_wall, "terms": it.terms}
+    db.execute(insert(revision), {**row, "revised_by": stamp.by, "revised_at": stamp.at})

@@ -1,0 +1,258 @@
+"""Every table of this room: people, needling sessions, check-ins, plans, completions. Nothing reads or writes here.
+
+Each key begins with `clinic_id` and each foreign key carries it, so that a row of one clinic cannot point at a row of
+another. Instants are whole milliseconds since 1970 in UTC; a `wall` is a minute of local clock time (see schedule.py);
+one value is one Struct in one JSON column.
+"""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Dialect,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+from sqlalchemy.types import TypeDecorator
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+class Value(TypeDecorator[str]):
+    """A Struct goes in; its JSON text comes out, for the verb that knows its type to decode."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else msgspec.json.encode(value).decode()
+
+
+def ID(name: str, **options: Any) -> Column[str]:
+    return Column(name, String(64), nullable=options.pop("nullable", False), **options)
+
+
+def INSTANT(name: str, nullable: bool = False) -> Column[int]:
+    return Column(name, BigInteger, nullable=nullable)
+
+
+def belongs_to(table: str, column: str) -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["clinic_id", column], [f"{table}.clinic_id", f"{table}.id"])
+
+
+def one_of(column: str, *values: str) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+clinic = Table(
+    "clinic",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("zone", String(64), nullable=False),
+    Column("country", String(2), nullable=False),
+    Column("phone", Text, nullable=False),
+    INSTANT("created_at"),
+)
+
+clinician = Table(
+    "clinician",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("id", primary_key=True),
+    Column("name", Text, nullable=False),
+    ForeignKeyConstraint(["clinic_id"], ["clinic.clinic_id"]),
+)
+
+patient = Table(
+    "patient",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("id", primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("zone", String(64), nullable=False),
+    ID("clinician_id"),
+    Column("precautions", Value, nullable=False),
+    # Consent and discharge are read by the claim itself: no message leaves after the commit that ends either.
+    Column("consented", Boolean, nullable=False),
+    INSTANT("discharged_at", nullable=True),
+    INSTANT("reacted_at"),
+    Column("version", Integer, nullable=False),
+    INSTANT("created_at"),
+    ForeignKeyConstraint(["clinic_id"], ["clinic.clinic_id"]),
+    belongs_to("clinician", "clinician_id"),
+)
+Index(None, patient.c.clinic_id, patient.c.clinician_id)
+
+consent = Table(  # append-only: who agreed to what, when, and who wrote it down
+    "consent",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("patient_id", primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("given", Boolean, nullable=False),
+    Column("recorded_by", Text, nullable=False),
+    INSTANT("recorded_at"),
+    belongs_to("patient", "patient_id"),
+)
+
+needling_session = Table(
+    "needling_session",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("id", primary_key=True),
+    Column("version", Integer, nullable=False),
+    ID("patient_id"),
+    INSTANT("ended_at"),
+    Column("value", Value, nullable=False),
+    INSTANT("cancelled_at", nullable=True),
+    INSTANT("recorded_at"),
+    belongs_to("patient", "patient_id"),
+)
+Index(None, needling_session.c.clinic_id, needling_session.c.patient_id, needling_session.c.ended_at)
+
+needling_session_before = Table(  # what a needling session said before each correction; append-only
+    "needling_session_before",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("id", primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("value", Value, nullable=False),
+    INSTANT("replaced_at"),
+    Column("replaced_by", Text, nullable=False),
+    belongs_to("needling_session", "id"),
+)
+
+check_in = Table(
+    "check_in",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("id", primary_key=True),
+    ID("patient_id"),
+    ID("session_id"),
+    Column("step", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    INSTANT("opens"),
+    INSTANT("target"),
+    INSTANT("closes"),
+    INSTANT("asked_at", nullable=True),
+    INSTANT("answered_at", nullable=True),
+    one_of("state", "open", "conditional", "answered", "not_needed", "cancelled"),
+    CheckConstraint("opens <= target AND target <= closes", name="window"),
+    belongs_to("patient", "patient_id"),
+    belongs_to("needling_session", "session_id"),
+)
+Index(None, check_in.c.clinic_id, check_in.c.patient_id, check_in.c.target)
+Index(None, check_in.c.clinic_id, check_in.c.session_id)
+
+answer = Table(  # append-only: a second thought is a second row
+    "answer",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("check_in_id", primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("answers", Value, nullable=False),
+    Column("questions_version", String(16), nullable=False),
+    INSTANT("answered_at"),
+    INSTANT("received_at"),
+    belongs_to("check_in", "check_in_id"),
+)
+
+flag = Table(
+    "flag",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("id", primary_key=True),
+    ID("patient_id"),
+    ID("check_in_id"),
+    Column("tier", String(16), nullable=False),
+    Column("finding", Value, nullable=False),
+    INSTANT("raised_at"),
+    INSTANT("acknowledged_at", nullable=True),
+    Column("acknowledged_by", Text),
+    one_of("tier", "emergency", "same_day", "next_visit"),
+    belongs_to("patient", "patient_id"),
+    belongs_to("check_in", "check_in_id"),
+)
+Index(None, flag.c.clinic_id, flag.c.raised_at, flag.c.id)
+
+plan = Table(
+    "plan",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("id", primary_key=True),
+    ID("patient_id"),
+    ID("clinician_id"),
+    Column("title", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("ended_wall", BigInteger),
+    INSTANT("created_at"),
+    belongs_to("patient", "patient_id"),
+    belongs_to("clinician", "clinician_id"),
+)
+Index(None, plan.c.clinic_id, plan.c.patient_id)
+
+revision = Table(  # append-only: a plan is revised, never edited
+    "revision",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("plan_id", primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("from_wall", BigInteger, nullable=False),
+    Column("terms", Value, nullable=False),
+    Column("revised_by", Text, nullable=False),
+    INSTANT("revised_at"),
+    belongs_to("plan", "plan_id"),
+)
+
+hold = Table(
+    "hold",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("id", primary_key=True),
+    ID("plan_id"),
+    Column("from_wall", BigInteger, nullable=False),
+    Column("until_wall", BigInteger),
+    Column("exercises", Value, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("held_by", Text, nullable=False),
+    INSTANT("held_at"),
+    belongs_to("plan", "plan_id"),
+)
+Index(None, hold.c.clinic_id, hold.c.plan_id)
+
+completion = Table(  # append-only; what the phone said, as it said it
+    "completion",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("patient_id", primary_key=True),
+    ID("id", primary_key=True),
+    ID("plan_id"),
+    Column("revision", Integer, nullable=False),
+    Column("exercise", String(64), nullable=False),
+    Column("wall", BigInteger, nullable=False),
+    Column("value", Value, nullable=False),
+    INSTANT("done_at"),
+    Column("done_wall", BigInteger, nullable=False),
+    INSTANT("received_at"),
+    belongs_to("patient", "patient_id"),
+    belongs_to("plan", "plan_id"),
+)
+Index(None, completion.c.clinic_id, completion.c.patient_id, completion.c.wall)

@@ -1,0 +1,1 @@
+"""How people and machines reach Homestretch: API, pages, database, sign-in, jobs, command line."""

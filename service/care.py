@@ -1,0 +1,232 @@
+"""The use cases: what several doors (API, pages, imports, the simulator) do, each the verbs of one transaction.
+
+A fact changes, the messages follow, and who did it is noted: all of it or nothing. What is only read is in reading.py.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection
+
+from notifications import addresses, alerts, outbox, preferences, receipts
+from notifications.preferences import Preferences
+from notifications.timing import zone, zone_names
+from programs import checkins, completions, needling, people, plans
+from programs.aftercare import CheckIn
+from programs.checkins import Answered, Flag
+from programs.completions import Completion, Judged
+from programs.errors import Invalid, did_you_mean
+from programs.instants import Instant
+from programs.needling import NeedlingSession, Recorded
+from programs.people import Patient, Stamp
+from programs.plans import Assignment
+from programs.schedule import Course, Hold, Terms
+from programs.triage import emergency_number, safety_text
+from service import audit
+
+
+class Who(msgspec.Struct, frozen=True):
+    """Who acts: a "clinician", a "patient", or the service itself ("system")."""
+
+    clinic: str
+    kind: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.id}"
+
+
+class Aftercare(msgspec.Struct, frozen=True):
+    """A needling session with the check-ins that stand for it."""
+
+    recorded: Recorded
+    check_ins: Sequence[CheckIn]
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What a patient gets back for an answer; `safety` is the fixed text of the worst tier, or empty."""
+
+    answered: Answered
+    tier: str
+    safety: str
+
+
+def _follow(db: Connection, who: Who, what: str, patient: str, record: str, now: Instant) -> None:
+    """After every change: the patient's messages are brought to their new agenda, and the deed is noted."""
+    outbox.reconcile(db, who.clinic, [patient], now)
+    audit.note(db, who.clinic, str(who), what, patient, record, now)
+
+
+def _stamp(who: Who, patient: Patient, now: Instant) -> Stamp:
+    return Stamp(str(who), now, zone(patient.zone).minutes(now))
+
+
+# people
+
+
+def enrol(db: Connection, who: Who, it: Patient, chosen: Preferences | None, now: Instant) -> Patient:
+    check_zone(it.zone)
+    people.add_patient(db, who.clinic, it, str(who), now)
+    if chosen is not None:
+        preferences.prefer(db, who.clinic, it.id, chosen)
+    _follow(db, who, "enrol patient", it.id, it.id, now)
+    return it
+
+
+def change_patient(
+    db: Connection, who: Who, id: str, version: int, changed: Mapping[str, Any], now: Instant
+) -> Patient:
+    """Change what is named: columns of the patient, or `preferences`. A moved zone, withdrawn consent and discharge
+    are changed facts like any other: the agenda follows. Discharge ends the plans."""
+    people.lock(db, who.clinic, [id])
+    columns = {name: value for name, value in changed.items() if name != "preferences"}
+    if "zone" in columns:
+        check_zone(columns["zone"])
+    after = people.change_patient(db, who.clinic, id, version, columns, str(who), now)
+    if "preferences" in changed:
+        preferences.prefer(db, who.clinic, id, changed["preferences"])
+    if columns.get("discharged_at") is not None:
+        here = zone(after.zone).minutes(now)
+        for course in plans.courses_of(db, who.clinic, [id]).get(id, ()):
+            plans.end(db, who.clinic, course, course.version, here)
+    _follow(db, who, "change patient", id, id, now)
+    return after
+
+
+def check_zone(name: str) -> None:
+    if name not in zone_names():
+        hint = did_you_mean(name, zone_names()) or "For example “Europe/Madrid”."
+        raise Invalid("zone", "is not the name of a time zone", hint)
+
+
+def put_address(
+    db: Connection, who: Who, person: str, id: str, channel: str, value: Mapping[str, Any], now: Instant
+) -> None:
+    """`value` was checked by the channel. A patient's new address may wake what could not be sent before."""
+    addresses.put_address(db, who.clinic, person, id, channel, value, now)
+    if who.kind == "patient":
+        _follow(db, who, "put address", person, id, now)
+
+
+# needling sessions
+
+
+def record_session(db: Connection, who: Who, id: str, session: NeedlingSession, now: Instant) -> Aftercare:
+    people.lock(db, who.clinic, [session.patient_id])
+    recorded = needling.record(db, who.clinic, id, session, now)
+    standing = checkins.plan_aftercare(db, who.clinic, recorded, now)
+    _follow(db, who, "record needling session", session.patient_id, id, now)
+    return Aftercare(recorded, standing)
+
+
+def correct_session(
+    db: Connection, who: Who, id: str, version: int, session: NeedlingSession, now: Instant
+) -> Aftercare:
+    people.lock(db, who.clinic, [session.patient_id])
+    recorded = needling.correct(db, who.clinic, id, version, session, str(who), now)
+    standing = checkins.plan_aftercare(db, who.clinic, recorded, now)
+    _follow(db, who, "correct needling session", session.patient_id, id, now)
+    return Aftercare(recorded, standing)
+
+
+def cancel_session(db: Connection, who: Who, id: str, version: int, now: Instant) -> Aftercare:
+    patient = needling.session_of(db, who.clinic, id).session.patient_id
+    people.lock(db, who.clinic, [patient])
+    recorded = needling.cancel(db, who.clinic, id, version, str(who), now)
+    checkins.cancel_aftercare(db, who.clinic, id)
+    _follow(db, who, "cancel needling session", patient, id, now)
+    return Aftercare(recorded, checkins.session_check_ins(db, who.clinic, id))
+
+
+# plans
+
+
+def assign_plan(db: Connection, who: Who, id: str, it: Assignment, now: Instant) -> Course:
+    people.lock(db, who.clinic, [it.patient_id])
+    stamp = _stamp(who, people.patient_of(db, who.clinic, it.patient_id), now)
+    course = plans.assign(db, who.clinic, id, it, stamp)
+    _follow(db, who, "assign plan", it.patient_id, id, now)
+    return course
+
+
+def revise_plan(db: Connection, who: Who, patient: str, id: str, version: int, terms: Terms, now: Instant) -> Course:
+    course, stamp = _course(db, who, patient, id, now)
+    course = plans.revise(db, who.clinic, course, version, terms, stamp)
+    _follow(db, who, "revise plan", patient, id, now)
+    return course
+
+
+def hold_plan(db: Connection, who: Who, patient: str, id: str, version: int | None, it: Hold, now: Instant) -> Course:
+    """`version` None holds the plan as it stands."""
+    course, stamp = _course(db, who, patient, id, now)
+    course = plans.hold_plan(db, who.clinic, course, version or course.version, it, stamp)
+    _follow(db, who, "hold plan", patient, id, now)
+    return course
+
+
+def end_plan(db: Connection, who: Who, patient: str, id: str, version: int | None, now: Instant) -> Course:
+    course, stamp = _course(db, who, patient, id, now)
+    course = plans.end(db, who.clinic, course, version or course.version, stamp.here)
+    _follow(db, who, "end plan", patient, id, now)
+    return course
+
+
+def _course(db: Connection, who: Who, patient: str, id: str, now: Instant) -> tuple[Course, Stamp]:
+    people.lock(db, who.clinic, [patient])
+    stamp = _stamp(who, people.patient_of(db, who.clinic, patient), now)
+    return plans.course_of(db, who.clinic, patient, id), stamp
+
+
+# what patients say
+
+
+def answer(db: Connection, who: Who, check_in_id: str, answers: Mapping[str, Any], at: Instant, now: Instant) -> Reply:
+    """Keep the answers and raise the flags; the clinician's alert and the patient's fixed safety text come at once."""
+    people.lock(db, who.clinic, [who.id])
+    it = checkins.check_in_of(db, who.clinic, who.id, check_in_id)
+    recorded = needling.session_of(db, who.clinic, it.session_id)
+    if at < recorded.session.ended_at:
+        raise Invalid("answered_at", "is before the needling session ended")
+    answered = checkins.answer_check_in(db, who.clinic, it, recorded, answers, min(at, now), now)
+    alerts.raise_alerts(db, who.clinic, [checkins.flag_of(db, who.clinic, id) for id in answered.flags], now)
+    people.reacted(db, who.clinic, who.id, now)
+    _follow(db, who, "answer check-in", who.id, check_in_id, now)
+    tier = answered.findings[0].tier if answered.findings else ""
+    return Reply(answered, tier, _safety(db, who, tier) if tier in ("emergency", "same_day") else "")
+
+
+def _safety(db: Connection, who: Who, tier: Any) -> str:
+    clinic = people.clinic_of(db, who.clinic)
+    language = preferences.preferences_of(db, who.clinic, [who.id]).get(who.id, preferences.DEFAULT).language
+    return safety_text(tier, emergency_number(clinic.country), clinic.phone, language)
+
+
+def complete(db: Connection, who: Who, items: Sequence[Completion], now: Instant) -> list[Judged]:
+    """A batch from a phone, perhaps long offline; a verdict for each item. Sent twice, it changes nothing."""
+    people.lock(db, who.clinic, [who.id])
+    clock = zone(people.patient_of(db, who.clinic, who.id).zone)
+    timed = [(it, clock.minutes(it.done_at)) for it in items]
+    courses = plans.courses_of(db, who.clinic, [who.id]).get(who.id, [])
+    judged = completions.record(db, who.clinic, who.id, timed, courses, now)
+    if any(it.verdict in ("accepted", "not_due") for it in judged):
+        people.reacted(db, who.clinic, who.id, now)
+        _follow(db, who, "record completions", who.id, judged[0].id, now)
+    return judged
+
+
+def confirm(db: Connection, who: Who, message: str, kind: receipts.Kind, at: Instant, now: Instant) -> bool:
+    """The app shows, opens or has answered a message; False when it said so before."""
+    fresh = receipts.confirm(db, who.clinic, who.id, message, kind, at, now)
+    if fresh and kind != "shown":
+        people.reacted(db, who.clinic, who.id, now)
+    return fresh
+
+
+# flags
+
+
+def acknowledge(db: Connection, who: Who, id: str, now: Instant) -> Flag:
+    it = checkins.acknowledge(db, who.clinic, id, str(who), now)
+    audit.note(db, who.clinic, str(who), "acknowledge flag", it.patient_id, id, now)
+    return it

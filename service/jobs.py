@@ -1,0 +1,155 @@
+"""jobs: the worker's clock. APScheduler wakes it, in memory; what is due is in the database, and the claim decides.
+
+One `wake` job stands at the earliest due instant, at most 30 s ahead. Each turn lays out rows for whoever is short of
+them, sends what is due, and says when to look again. Several workers may run this at once.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Mapping
+from datetime import UTC
+
+import msgspec
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from sqlalchemy import Connection
+
+from notifications import delivery, outbox
+from notifications.channels import Channel
+from notifications.delivery import Failpoint, Tally, no_failpoint
+from programs.instants import HOUR, MINUTE, SECOND, Instant, moment
+from service.clock import Clock
+from service.database import Database
+
+log = logging.getLogger("homestretch.jobs")
+
+# A clock that was set, a machine that slept, a row of another process: none is noticed later than this.
+LONGEST_NAP = 30 * SECOND
+COUNT_EVERY = HOUR
+LAY_OUT = 200  # patients a transaction
+# A turn that takes longer than this is stuck; a message this much past its instant is late.
+STALE = 90 * SECOND
+OVERDUE = 2 * MINUTE
+
+
+class Pulse(msgspec.Struct):
+    """What the worker says of itself; /healthz reads it."""
+
+    turned_at: Instant = 0
+    failed_turns: int = 0  # in a row
+    unaccounted: int = 0  # messages neither pending nor ended: must be 0
+
+
+class Worker:
+    def __init__(
+        self,
+        db: Database,
+        channels: Mapping[str, Channel],
+        clock: Clock,
+        failpoint: Failpoint = no_failpoint,
+        chance: random.Random | None = None,
+    ) -> None:
+        self.db = db
+        self.channels = channels
+        self.clock = clock
+        self.failpoint = failpoint
+        self.chance = chance or random.Random()
+        self.pulse = Pulse(turned_at=clock.now())
+        self._counted_at: Instant = 0
+        self._scheduler = AsyncIOScheduler(
+            timezone=UTC,
+            # APScheduler's own default drops a job that is a second late.
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+        )
+        self._wake_at: Instant = 0
+        self._turning = asyncio.Lock()
+
+    async def turn(self) -> Tally:
+        """One round: lay out, send, count. Raises what the database raises; nothing is lost by it."""
+        await self._lay_out()
+        tally = await delivery.drain(self.db, self.channels, self.clock.now, self.failpoint, self.chance)
+        await self._count()
+        self.pulse.turned_at = self.clock.now()
+        self.pulse.failed_turns = 0
+        return tally
+
+    async def _lay_out(self) -> None:
+        while behind := await self.db.read(outbox.behind, self.clock.now(), LAY_OUT):
+            for clinic, patients in behind.items():
+                await self.db.write(outbox.reconcile, clinic, patients, self.clock.now())
+
+    async def _count(self) -> None:
+        now = self.clock.now()
+        if now - self._counted_at < COUNT_EVERY:
+            return
+        self._counted_at = now
+        self.pulse.unaccounted = await self.db.read(outbox.unaccounted)
+        if self.pulse.unaccounted:
+            log.error("%d messages are neither pending nor ended, or both", self.pulse.unaccounted)
+
+    async def next_wake(self) -> Instant:
+        earliest: Instant | None = await self.db.read(delivery.earliest)
+        latest = self.clock.now() + LONGEST_NAP
+        return latest if earliest is None else min(earliest, latest)
+
+    def start(self) -> None:
+        """Begin to turn, and to look again whenever something was committed."""
+        self._scheduler.start()
+        self._arm(self.clock.now())
+        self.db.committed = self._committed
+
+    async def stop(self) -> None:
+        """Finish the turn in hand (a send takes 10 s at most); what is left is taken up by the next worker."""
+        self.db.committed = lambda: None
+        self._scheduler.shutdown(wait=False)
+        async with self._turning:
+            pass
+
+    def _arm(self, at: Instant) -> None:
+        self._wake_at = at
+        self._scheduler.add_job(self._wake, "date", run_date=moment(at), id="wake", replace_existing=True)
+
+    async def _wake(self) -> None:
+        async with self._turning:
+            try:
+                await self.turn()
+            except Exception:
+                self.pulse.failed_turns += 1
+                log.exception("a turn of the worker failed; the next one is in %d s", LONGEST_NAP // SECOND)
+            try:
+                self._arm(max(await self.next_wake(), self.clock.now() + 20))
+            except Exception:
+                self._arm(self.clock.now() + LONGEST_NAP)
+
+    def _committed(self) -> None:
+        """Somebody committed: an earlier message may be due than the one we sleep for."""
+        if not self._turning.locked() and self._wake_at > self.clock.now() + SECOND:
+            self._turning_soon = asyncio.ensure_future(self._look())
+
+    async def _look(self) -> None:
+        if self._turning.locked():
+            return
+        at = await self.next_wake()
+        if at < self._wake_at and not self._turning.locked():
+            self._arm(max(at, self.clock.now()))
+
+
+class Health(msgspec.Struct, frozen=True):
+    """`problems` is empty when all is well."""
+
+    problems: list[str]
+    turned_at: Instant
+    oldest_due: Instant | None
+
+
+def health(db: Connection, pulse: Pulse, now: Instant) -> Health:
+    """Whether the worker turns and nothing waits that should have gone: what it did, not what it says it can do."""
+    oldest = delivery.earliest(db)
+    problems = []
+    if now - pulse.turned_at > STALE:
+        problems.append("the worker has not finished a turn")
+    if oldest is not None and now - oldest > OVERDUE:
+        problems.append("a message is overdue")
+    if pulse.unaccounted:
+        problems.append("messages are unaccounted for")
+    return Health(problems, pulse.turned_at, oldest)

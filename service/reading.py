@@ -1,0 +1,169 @@
+"""What is only read, put together from several verbs: a patient's today, adherence with its ledger."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, timedelta
+from typing import Literal
+
+import msgspec
+from sqlalchemy import Connection
+
+from notifications import receipts
+from notifications.timing import zone
+from programs import adherence, checkins, completions, needling, people, plans
+from programs.adherence import Adherence, Item
+from programs.aftercare import CheckIn
+from programs.completions import Kept
+from programs.errors import Invalid
+from programs.instants import DAY, Instant
+from programs.people import Patient
+from programs.questions import Question
+from programs.schedule import DAY_MINUTES, Bout, Course, bouts
+from service.care import Who
+
+By = Literal["clinician", "program", "week"]
+LONGEST_RANGE = 366  # days
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A check-in that waits for an answer, with what it asks and what was answered so far."""
+
+    check_in: CheckIn
+    questions: tuple[Question, ...]
+    answers: dict[str, bool | int | str]
+
+
+class Task(msgspec.Struct, frozen=True):
+    """One bout of today and which of its exercises are logged."""
+
+    course: Course
+    bout: Bout
+    logged: dict[str, Kept]
+
+
+class Today(msgspec.Struct, frozen=True):
+    patient: Patient
+    date: date
+    check_ins: list[Asked]
+    tasks: list[Task]
+
+
+def today(db: Connection, who: Who, now: Instant) -> Today:
+    """What one patient has to answer and to do on their local date."""
+    patient = people.patient_of(db, who.clinic, who.id)
+    day = zone(patient.zone).wall(now).day
+    standing = checkins.check_ins_of(db, who.clinic, [who.id], now - 2 * DAY)
+    waiting = [it for it in standing if it.state == "open" and it.opens <= now < it.closes]
+    return Today(
+        patient,
+        date.fromordinal(day),
+        [asked(db, who.clinic, it) for it in waiting],
+        _tasks(db, who, day),
+    )
+
+
+def asked(db: Connection, clinic: str, it: CheckIn) -> Asked:
+    recorded = needling.session_of(db, clinic, it.session_id)
+    answers = checkins.answers_of(db, clinic, it.session_id).get(it.id, {}) if it.answered_at is not None else {}
+    return Asked(it, checkins.questions_of(recorded, it.step), answers)
+
+
+def _tasks(db: Connection, who: Who, day: int) -> list[Task]:
+    courses = plans.courses_of(db, who.clinic, [who.id]).get(who.id, [])
+    if not courses:
+        return []
+    first = day * DAY_MINUTES
+    done = completions.completions_of(db, who.clinic, [who.id], first, first + DAY_MINUTES - 1).get(who.id, [])
+    logged = {(kept.value.plan_id, kept.wall, kept.value.exercise): kept for kept in done}
+    found = [
+        Task(
+            course,
+            bout,
+            {
+                due.exercise: kept
+                for due in bout.due
+                if (kept := logged.get((bout.plan_id, bout.wall, due.exercise))) is not None
+            },
+        )
+        for course in courses
+        for bout in bouts(course, day, day)
+    ]
+    return sorted(found, key=lambda it: (it.bout.wall, it.course.plan_id))
+
+
+# adherence
+
+
+class Group(msgspec.Struct, frozen=True):
+    """The adherence of some patients together: of one clinician's, of one program's, of one week."""
+
+    name: str
+    patients: int
+    adherence: Adherence
+
+
+class Line(msgspec.Struct, frozen=True):
+    """An item with what groups it."""
+
+    patient_id: str
+    course: Course
+    item: Item
+
+
+def patient_ledger(db: Connection, clinic: str, patient: str, first: date, last: date, now: Instant) -> list[Item]:
+    """Every item behind a patient's number, in order of time."""
+    check_range(first, last)
+    it = people.patient_of(db, clinic, patient)
+    return sorted((line.item for line in _lines(db, clinic, [it], first, last, now)), key=lambda item: item.wall)
+
+
+def clinic_groups(db: Connection, clinic: str, first: date, last: date, by: By, now: Instant) -> list[Group]:
+    """The clinic's adherence, one group a clinician, program or ISO week; then all of it together, named ""."""
+    check_range(first, last)
+    lines = _lines(db, clinic, people.patients_of(db, clinic), first, last, now)
+    name = _namer(by, people.clinicians_of(db, clinic))
+    groups: dict[str, list[Line]] = defaultdict(list)
+    for line in lines:
+        groups[name(line)].append(line)
+    return [_group(title, members) for title, members in sorted(groups.items())] + [_group("", lines)]
+
+
+def check_range(first: date, last: date) -> None:
+    if last < first:
+        raise Invalid("to", "is before from")
+    if last - first > timedelta(days=LONGEST_RANGE):
+        raise Invalid("to", f"is more than {LONGEST_RANGE} days after from")
+
+
+def _namer(by: By, clinicians: dict[str, str]) -> Callable[[Line], str]:
+    if by == "clinician":
+        return lambda line: clinicians.get(line.course.clinician_id, line.course.clinician_id)
+    if by == "program":
+        return lambda line: line.course.title
+    return lambda line: "{}-W{:02}".format(*date.fromordinal(line.item.wall // DAY_MINUTES).isocalendar())
+
+
+def _group(name: str, lines: Sequence[Line]) -> Group:
+    return Group(name, len({line.patient_id for line in lines}), adherence.sum_up([line.item for line in lines]))
+
+
+def _lines(
+    db: Connection, clinic: str, patients: Iterable[Patient], first: date, last: date, now: Instant
+) -> list[Line]:
+    zones = {it.id: it.zone for it in patients}
+    ids = list(zones)
+    courses = plans.courses_of(db, clinic, ids)
+    first_day, last_day = first.toordinal(), last.toordinal()
+    walls = first_day * DAY_MINUTES, (last_day + 1) * DAY_MINUTES - 1
+    done = completions.completions_of(db, clinic, ids, *walls)
+    # Two days earlier, as no zone is further from UTC than that.
+    unreached = receipts.unreached(db, clinic, ids, (first_day - 719_163 - 2) * DAY)
+    found = []
+    for patient, plan_list in courses.items():
+        here = zone(zones[patient]).minutes(now)
+        missing = unreached.get(patient, set())
+        for course in plan_list:
+            walls_missing = {wall for plan, wall in missing if plan == course.plan_id}
+            items = adherence.ledger(course, done.get(patient, ()), walls_missing, first_day, last_day, here)
+            found += [Line(patient, course, item) for item in items]
+    return found

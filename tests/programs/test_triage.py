@@ -1,0 +1,206 @@
+"""Every rule fires at its threshold and beyond it, not below; nothing is ever called fine; urgent comes first."""
+
+import msgspec
+import pytest
+
+from programs.questions import Answers, Step
+from programs.triage import (
+    NOT_APPROVED,
+    RULES,
+    SAFETY_TEXTS,
+    TIERS,
+    Rule,
+    Tier,
+    emergency_number,
+    needs_day3,
+    safety_text,
+    triage,
+    unwell_text,
+)
+
+HOURS: dict[Step, float] = {"evening": 6, "day1": 24, "day2": 48, "day3": 72, "day7": 168}
+YES_NO: dict[str, Tier] = {
+    "rf_breath": "emergency",
+    "rf_chest": "emergency",
+    "rf_blood": "emergency",
+    "rf_bleed": "emergency",
+    "rf_cauda": "emergency",
+    "rf_belly": "emergency",
+    "rf_cough": "same_day",
+    "rf_swell": "same_day",
+    "rf_nerve": "same_day",
+    "rf_infect": "same_day",
+    "rf_calf": "same_day",
+}
+
+
+class Case(msgspec.Struct, frozen=True):
+    """`rule` is the one rule that fires at `tier`; "" is none."""
+
+    source: str
+    step: Step
+    answers: Answers
+    rule: str = ""
+    tier: str = ""
+    earlier: dict[Step, Answers] = {}
+    hours: float | None = None
+
+
+def _day1(**scores: int) -> dict[Step, Answers]:
+    return {"day1": dict(scores)}
+
+
+CASES = (
+    *(Case(f"2.5 {id} yes", "day1", {id: True}, id, tier) for id, tier in YES_NO.items()),
+    *(Case(f"2.5 {id} no", "day1", {id: False}) for id in YES_NO),
+    Case("2.5 rf_collapse no", "evening", {"rf_collapse": "no"}),
+    Case("2.5 rf_collapse nearly", "evening", {"rf_collapse": "nearly"}, "rf_collapse", "same_day"),
+    Case("2.5 rf_collapse recovered", "evening", {"rf_collapse": "fainted_recovered"}, "rf_collapse", "same_day"),
+    Case(
+        "2.4 fainted with injury", "evening", {"rf_collapse": "fainted_hurt"}, "rf_collapse_not_recovered", "emergency"
+    ),
+    Case(
+        "2.4 fainted, not back to normal",
+        "evening",
+        {"rf_collapse": "fainted_not_recovered"},
+        "rf_collapse_not_recovered",
+        "emergency",
+    ),
+    Case("2.4 pain 8/10 below", "day1", {"q_sore": 7}),
+    Case("2.4 pain 8/10 at", "day1", {"q_sore": 8}, "sore_severe", "same_day"),
+    Case("2.4 pain 8/10 above", "evening", {"q_sore": 9}, "sore_severe", "same_day"),
+    Case("1.2.1 rise of 2 below", "day2", {"q_sore": 5}, earlier=_day1(q_sore=4)),
+    Case("1.2.1 rise of 2 at", "day2", {"q_sore": 5}, "sore_rising", "same_day", earlier=_day1(q_sore=3)),
+    Case("1.2.1 rise of 2 above", "day2", {"q_sore": 5}, "sore_rising", "same_day", earlier=_day1(q_sore=0)),
+    Case("1.2.1 rise without a 24 h score", "day2", {"q_sore": 5}),
+    Case("1.2.1 rise without a 48 h score", "day2", {"q_usual": 5}, earlier=_day1(q_sore=0)),
+    Case("1.2.1 rise before 48 h is the expected curve", "day1", {"q_sore": 5}, earlier={"evening": {"q_sore": 1}}),
+    Case("1.2.1 4/10 at 72 h below", "day3", {"q_sore": 3}),
+    Case("1.2.1 4/10 at 72 h at", "day3", {"q_sore": 4}, "sore_lasting", "next_visit"),
+    Case("1.2.1 4/10 at 72 h above", "day3", {"q_sore": 5}, "sore_lasting", "next_visit"),
+    Case("1.2.1 72 h answered a little early", "day3", {"q_sore": 4}, "sore_lasting", "next_visit", hours=68),
+    Case("1.2.1 48 h answered at 71 h", "day2", {"q_sore": 4}, hours=71.9),
+    Case("1.2.1 48 h answered at 72 h", "day2", {"q_sore": 4}, "sore_lasting", "next_visit", hours=72),
+    Case("2.4 usual pain worse below", "day1", {"q_usual": 5}, earlier={"evening": {"q_usual": 4}}),
+    Case(
+        "2.4 usual pain worse at",
+        "day1",
+        {"q_usual": 6},
+        "usual_worse",
+        "next_visit",
+        earlier={"evening": {"q_usual": 4}},
+    ),
+    Case(
+        "2.4 usual pain worse above, against the lowest",
+        "day2",
+        {"q_usual": 7},
+        "usual_worse",
+        "next_visit",
+        earlier={"evening": {"q_usual": 7}, "day1": {"q_usual": 4}},
+    ),
+    Case("2.5 q_usual is a trend, not a limit", "day1", {"q_usual": 10}),
+    Case("2.5 q_move is adherence", "day1", {"q_move": "no"}),
+    Case("2.5 q_free blank", "day1", {"q_free": " \n"}),
+    Case("2.5 q_free a human reads", "day1", {"q_free": "thank you"}, "written", "next_visit"),
+)
+
+
+def found(case: Case) -> list[tuple[str, str]]:
+    hours = HOURS[case.step] if case.hours is None else case.hours
+    return [(finding.rule, finding.tier) for finding in triage(case.step, case.answers, case.earlier, hours)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.source)
+def test_a_rule_fires_as_clinical_md_says(case: Case) -> None:
+    assert found(case) == ([(case.rule, case.tier)] if case.rule else [])
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_every_rule_is_in_the_table_above(rule: Rule) -> None:
+    assert rule.id in {case.rule for case in CASES}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_every_rule_names_its_version_its_source_and_who_approved_it(rule: Rule) -> None:
+    assert rule.version
+    assert rule.approved_by == NOT_APPROVED
+    assert rule.source.startswith("clinical.md ")
+    assert any(mark in rule.source for mark in ("[S]", "[K]", "[P]"))
+
+
+def test_no_two_rules_share_an_id_and_the_worst_stand_first() -> None:
+    ids = [rule.id for rule in RULES]
+    assert len(ids) == len(set(ids))
+    assert [rule.tier for rule in RULES] == sorted((rule.tier for rule in RULES), key=TIERS.index)
+
+
+def test_a_finding_keeps_what_it_fired_on_and_under_which_rule() -> None:
+    (finding,) = triage("day2", {"q_sore": 6, "q_usual": 2}, {"day1": {"q_sore": 4}}, 48)
+    assert finding.inputs == {"q_sore": 6, "q_sore_day1": 4}
+    assert (finding.rule, finding.rule_version) == ("sore_rising", "1")
+    assert "1.2.1" in finding.source
+
+
+def test_several_findings_come_worst_first() -> None:
+    answers: Answers = {"q_free": "hello", "q_sore": 9, "rf_nerve": True, "rf_breath": True}
+    tiers = [finding.tier for finding in triage("day1", answers, {}, 24)]
+    assert tiers == ["emergency", "same_day", "same_day", "next_visit"]
+
+
+@pytest.mark.parametrize("text", ["I cannot breathe", "fainted", "10", "all good"])
+def test_free_text_is_never_interpreted_nor_copied_into_a_finding(text: str) -> None:
+    (finding,) = triage("day1", {"q_free": text}, {}, 24)
+    assert finding.tier == "next_visit"
+    assert text not in str(finding.inputs)
+
+
+@pytest.mark.parametrize("step", HOURS)
+def test_silence_is_never_green(step: Step) -> None:
+    assert triage(step, {}, {}, HOURS[step]) == ()  # no finding, and nothing that could be read as "fine"
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ({"q_sore": 2}, False),
+        ({"q_sore": 3}, True),
+        ({"q_sore": 4}, True),
+        ({"q_sore": 0, "q_free": "thank you"}, False),
+        ({"q_sore": 0, "rf_nerve": True}, True),
+        ({"rf_infect": False}, True),  # no score is not a low score
+    ],
+)
+def test_72_h_is_asked_from_3_of_10_or_any_flag_as_1_2_4_says(answers: Answers, expected: bool) -> None:
+    assert needs_day3(answers, triage("day2", answers, {}, 48)) is expected
+
+
+def test_72_h_is_asked_after_a_yellow_answer_as_1_2_4_says() -> None:
+    answers: Answers = {"q_sore": 0, "q_usual": 6}
+    assert needs_day3(answers, triage("day2", answers, {"day1": {"q_usual": 2}}, 48))
+
+
+@pytest.mark.parametrize("language", SAFETY_TEXTS)
+@pytest.mark.parametrize("tier", TIERS)
+def test_every_tier_has_its_text_with_the_numbers_in_it(tier: Tier, language: str) -> None:
+    text = safety_text(tier, "911", "555 0100 {x}", language)
+    assert "call 911 now" in text.lower()
+    assert ("555 0100 {x}" in text) == (tier != "emergency")
+    assert "Your answer means" in text
+    assert "Phone your clinic." in safety_text("same_day", "911", "", language)
+
+
+def test_the_emergency_text_begins_with_the_call() -> None:
+    assert safety_text("emergency", "112", "555 0100").startswith("Call 112 now.")
+
+
+def test_an_unknown_language_still_gets_a_safety_text() -> None:
+    assert safety_text("emergency", "112", "", "xx") == safety_text("emergency", "112", "", "en")
+    assert unwell_text("112", "xx") == "If you feel very unwell, call 112 now."
+
+
+@pytest.mark.parametrize(
+    ("country", "number"),
+    [("US", "911"), ("us ", "911"), ("DE", "112"), ("GB", "999"), ("UK", "999"), ("AU", "000"), ("", "112")],
+)
+def test_the_emergency_number_is_the_country_s_as_2_4_says(country: str, number: str) -> None:
+    assert emergency_number(country) == number

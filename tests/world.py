@@ -1,0 +1,59 @@
+"""The world every test lives in: Ada the patient, Ben her clinician, Cleo of the same clinic, Dov of another clinic."""
+
+from datetime import date, datetime
+
+import msgspec
+from sqlalchemy import Connection
+
+from notifications.preferences import Preferences
+from programs import people
+from programs.dosage import Dosage, Prescription
+from programs.instants import HOUR, Instant, of
+from programs.needling import NeedlingSession
+from programs.people import Clinic, Patient
+from programs.plans import Assignment
+from programs.schedule import Terms
+from service import care
+from service.care import Who
+
+# A Monday noon in New York, in a fortnight without a clock change.
+NOON: Instant = of(datetime.fromisoformat("2026-06-01T12:00:00-04:00"))
+CLINIC, OTHER = "riverside", "harbour"
+ADA = Who(CLINIC, "patient", "ada")
+BEN = Who(CLINIC, "clinician", "ben")
+CLEO = Who(CLINIC, "clinician", "cleo")
+DOV = Who(OTHER, "clinician", "dov")
+EVE = Who(OTHER, "patient", "eve")  # Dov's patient
+CONSOLE = {"label": "phone"}
+
+
+def patient(id: str, clinician: str, now: Instant = NOON, zone: str = "America/New_York") -> Patient:
+    return Patient(id, id.title(), zone, clinician, (), True, None, now, 1, now)
+
+
+def populate(db: Connection, now: Instant = NOON, chosen: Preferences | None = None) -> None:
+    """Both clinics with everybody in them; Ada and Eve consent and can be reached on a console."""
+    people.add_clinic(db, Clinic(CLINIC, "Riverside", "America/New_York", "US", "+1 555 0100"), now)
+    people.add_clinic(db, Clinic(OTHER, "Harbour", "Australia/Sydney", "AU", "+61 555 0100"), now)
+    for who, name in ((BEN, "Ben"), (CLEO, "Cleo"), (DOV, "Dov")):
+        people.add_clinician(db, who.clinic, who.id, name)
+        care.put_address(db, who, who.id, f"{who.id}-desk", "console", {"label": f"{who.id}'s desk"}, now)
+    care.enrol(db, BEN, patient("ada", "ben", now), chosen, now)
+    care.enrol(db, DOV, patient("eve", "dov", now, "Australia/Sydney"), chosen, now)
+    for who in (ADA, EVE):
+        care.put_address(db, who, who.id, f"{who.id}-phone", "console", {"label": f"{who.id}'s phone"}, now)
+
+
+def session(ended_at: Instant = NOON - HOUR, **changed: object) -> NeedlingSession:
+    it = NeedlingSession("ada", "ben", ended_at, ("gluteus medius", "iliopsoas"), "left", insertions=6)
+    return msgspec.structs.replace(it, **changed)
+
+
+def terms(**changed: object) -> Terms:
+    bridges = Prescription("hip_bridge", Dosage(sets=3, reps=10, hold_seconds=5))
+    walk = Prescription("walking", Dosage(minutes=10))
+    return msgspec.structs.replace(Terms((bridges, walk), ("09:00",), date(2026, 6, 1)), **changed)
+
+
+def assignment(**changed: object) -> Assignment:
+    return Assignment("ada", "ben", "Hip program", terms(**changed))
