@@ -4,14 +4,14 @@ The one idea of Homestretch. Scheduling, preview, explain, the check before send
 `agenda`; nothing else decides who is told what when. In order: candidates (back-off included), place, merge, cap.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from notifications.preferences import Preferences
-from notifications.timing import DAY_MINUTES, AllowedHours, Zone, allowed, place, zone
+from notifications.timing import DAY_MINUTES, AllowedHours, Zone, place, zone
 from programs.aftercare import CheckIn
 from programs.instants import DAY, HOUR, Instant
 from programs.schedule import Bout, Course, bouts
@@ -107,12 +107,12 @@ def agenda(facts: Facts, now: Instant, until: Instant) -> Agenda:
     """The messages of [now, until) in order of time. The same facts always give the same agenda."""
     told = {subject: message.how for message in facts.told for subject in message.subjects}
     desk = _Desk(facts, now, until, zone(facts.zone), facts.preferences.hours, told, [])
-    asked, nudges, reminders = _check_ins(desk), _nudges(desk), _reminders(desk)
+    check_ins = _merge(_in_time(_check_ins(desk)), CHECK_INS_TOGETHER)
+    candidates = _in_time([*check_ins, *_nudges(desk, check_ins), *_reminders(desk)])
     if facts.silent:
         silenced = Reason(facts.silent)
-        return Agenda([], [Omitted(it.key, it.at, silenced) for it in _in_time([*asked, *nudges, *reminders])])
-    together = _merge(_in_time(asked), CHECK_INS_TOGETHER)
-    messages = _cap(desk, _merge(_in_time([*together, *nudges, *reminders]), TOGETHER))
+        return Agenda([], [Omitted(subject, it.at, silenced) for it in candidates for subject in it.subjects])
+    messages = _cap(desk, _merge(candidates, TOGETHER))
     return Agenda([message for message in messages if message.at < until], desk.omitted)
 
 
@@ -152,14 +152,17 @@ def _not_asked(it: CheckIn, subject: str, desk: _Desk) -> str:
     return "window_over" if it.closes <= desk.now else ""
 
 
-def _nudges(desk: _Desk) -> list[Planned]:
+def _nudges(desk: _Desk, check_ins: Iterable[Planned]) -> list[Planned]:
     """One for each open check-in, planned from the moment the check-in is, so that a preview shows it."""
+    planned = {subject: it.at for it in check_ins for subject in it.subjects}
     found = []
     for it in desk.facts.check_ins:
         subject = f"nudge:{it.id}"
         if it.state != "open" or it.closes <= desk.now or subject in desk.told:
             continue
-        asked = it.asked_at if it.asked_at is not None else _asked_at(desk, it)
+        asked = it.asked_at or planned.get(f"check_in:{it.id}")
+        if asked is None and desk.told.get(f"check_in:{it.id}") == "already_sent":
+            asked = desk.now  # in a provider's hands this moment
         if asked is None:
             continue
         target = asked + NUDGE_AFTER
@@ -168,14 +171,6 @@ def _nudges(desk: _Desk) -> list[Planned]:
         if message:
             found.append(message)
     return found
-
-
-def _asked_at(desk: _Desk, it: CheckIn) -> Instant | None:
-    """When the check-in is going to be asked; if it is in a provider's hands this moment, now."""
-    if f"check_in:{it.id}" in desk.told:
-        return desk.now
-    placed = place(it.target, max(it.opens, desk.now), it.closes, desk.zone, desk.hours)
-    return placed.at if placed else None
 
 
 def _placed(desk: _Desk, subject: str, window: tuple[Instant, Instant, Instant], why: Reason) -> Planned | None:
@@ -194,22 +189,24 @@ def _placed(desk: _Desk, subject: str, window: tuple[Instant, Instant, Instant],
 
 def _reminders(desk: _Desk) -> list[Planned]:
     found: list[Planned] = []
-    first, last = desk.zone.wall(desk.now - BOUT_WINDOW).day, desk.zone.wall(desk.until).day
-    every = _every(desk)
-    since = desk.zone.wall(desk.facts.reacted_at).day
+    now, clock, hours = desk.now, desk.zone, desk.hours
+    first, last = clock.wall(now - BOUT_WINDOW).day, clock.wall(desk.until).day
+    since, every = clock.wall(desk.facts.reacted_at).day, _every(desk)
     for course in desk.facts.courses:
         for bout in bouts(course, first, last):
-            at = desk.zone.instant(*divmod(bout.wall, DAY_MINUTES))
-            if at + BOUT_WINDOW <= desk.now or at >= desk.until:
+            day, minute = divmod(bout.wall, DAY_MINUTES)
+            at = clock.instant(day, minute)
+            if at + BOUT_WINDOW <= now or at >= desk.until:
                 continue
             subject = f"bout:{course.plan_id}:{bout.wall}"
-            thinned = every > 1 and (bout.wall // DAY_MINUTES - since) % every
-            why_not = _not_reminded(desk, bout, subject) or ("thinned_out" if thinned else "")
+            why_not = _not_reminded(desk, bout, subject)
+            if not why_not and every > 1 and (day - since) % every:
+                why_not = "thinned_out"
             if why_not:
                 desk.omitted.append(Omitted(subject, at, Reason(why_not)))
-            elif at >= desk.now and allowed(at, desk.zone, desk.hours):
+            elif at >= now and hours.include(minute) and clock.steady(day):
                 found.append(Planned("bout", subject, at, at + BOUT_WINDOW, (subject,), _AT_ITS_TIME))
-            elif message := _placed(desk, subject, (max(at, desk.now), at, at + BOUT_WINDOW), _AT_ITS_TIME[0]):
+            elif message := _placed(desk, subject, (max(at, now), at, at + BOUT_WINDOW), _AT_ITS_TIME[0]):
                 found.append(message)
     return found
 
@@ -273,19 +270,16 @@ def _cap(desk: _Desk, messages: list[Planned]) -> list[Planned]:
 
     Check-ins never go: above the limit they share one prompt while their windows allow it.
     """
-    days: dict[int, list[Planned]] = defaultdict(list)
-    for it in messages:
-        days[desk.zone.wall(it.at).day].append(it)
     sent = Counter(desk.zone.wall(it.at).day for it in desk.facts.told if it.how == "already_sent")
     most = desk.facts.preferences.most_a_day
     kept: list[Planned] = []
-    for day, planned in days.items():
+    for day, planned in desk.zone.by_day(messages):
         room = most - sent[day]
         kept += planned if len(planned) <= room else _thin(desk, planned, room)
     return kept
 
 
-def _thin(desk: _Desk, planned: list[Planned], room: int) -> list[Planned]:
+def _thin(desk: _Desk, planned: Sequence[Planned], room: int) -> list[Planned]:
     check_ins = [it for it in planned if it.kind == "check_in"]
     if len(check_ins) > max(room, 1):
         check_ins = _merge(check_ins, DAY)

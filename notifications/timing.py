@@ -6,11 +6,11 @@ overlap the first of the two. The bounds of allowed hours are read the strict wa
 shows an allowed time at every instant that is called allowed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -33,6 +33,10 @@ class AllowedHours(msgspec.Struct, frozen=True):
     def length(self) -> int:
         return (self.closes - self.opens) % DAY_MINUTES or DAY_MINUTES
 
+    def include(self, minute: int) -> bool:
+        """`minute` of the local day."""
+        return (minute - self.opens) % DAY_MINUTES < self.length
+
 
 # The last minutes of allowed hours are kept for retries: what is planned for 20:59 would be handed over at 21:01.
 LEEWAY = 10 * MINUTE
@@ -46,6 +50,14 @@ class Wall(NamedTuple):
 
     day: int
     minute: int
+
+
+class HasInstant(Protocol):
+    @property
+    def at(self) -> Instant: ...
+
+
+Timed = TypeVar("Timed", bound=HasInstant)
 
 
 class Zone:
@@ -75,6 +87,24 @@ class Zone:
         """The local clock as one number, `day * 1440 + minute`: how programs count time (see schedule.py)."""
         day, minute = self.wall(at)
         return day * DAY_MINUTES + minute
+
+    def steady(self, day: int) -> bool:
+        """Whether the clock shows every time of this local date just once; False also on days near a change."""
+        return self._offset(day) is not None
+
+    def by_day(self, timed: Sequence[Timed]) -> Iterator[tuple[int, Sequence[Timed]]]:
+        """What ascends in time, cut at local midnights: one look at the zone a day instead of one each."""
+        start, day, end = 0, -1, -1
+        for index, it in enumerate(timed):
+            if it.at < end:
+                continue
+            today = self.wall(it.at).day
+            if index > 0 and today != day:
+                yield day, timed[start:index]
+                start = index
+            day, end = today, self.instant(today + 1, 0) if self.steady(today) else -1
+        if timed:
+            yield day, timed[start:]
 
     def _offset(self, day: int) -> int | None:
         """Milliseconds east of UTC all through the local day, or None when the clock changes on or near that day."""
@@ -151,8 +181,7 @@ class Placed(NamedTuple):
 
 
 def allowed(at: Instant, zone: Zone, hours: AllowedHours) -> bool:
-    _, minute = zone.wall(at)
-    return (minute - hours.opens) % DAY_MINUTES < hours.length
+    return hours.include(zone.wall(at).minute)
 
 
 def place(target: Instant, opens: Instant, closes: Instant, zone: Zone, hours: AllowedHours) -> Placed | None:
@@ -160,20 +189,19 @@ def place(target: Instant, opens: Instant, closes: Instant, zone: Zone, hours: A
 
     Of two equally near, the earlier. What is at its target already is left alone, also in the leeway.
     """
-    if opens <= target <= closes and allowed(target, zone, hours):
+    inside = min(max(target, opens), closes)
+    if inside == target and allowed(target, zone, hours):
         return Placed(target, "")
+    # What lies further than a day from the window's nearest instant lies behind something nearer, or outside.
+    day = zone.wall(inside).day
     nearest: Instant | None = None
-    for start, end in _spans(opens, closes, zone, hours):
-        at = min(max(target, start, opens), end - LEEWAY, closes)
-        if at >= max(start, opens) and (nearest is None or abs(at - target) < abs(nearest - target)):
+    for span in (zone.span(day - 1, hours), zone.span(day, hours), zone.span(day + 1, hours)):
+        if span is None:
+            continue
+        start = max(span[0], opens)
+        at = min(max(inside, start), span[1] - LEEWAY, closes)
+        if at >= start and (nearest is None or abs(at - inside) < abs(nearest - inside)):
             nearest = at
     if nearest is None:
         return None
     return Placed(nearest, "window" if allowed(target, zone, hours) else "allowed_hours")
-
-
-def _spans(opens: Instant, closes: Instant, zone: Zone, hours: AllowedHours) -> Iterator[tuple[Instant, Instant]]:
-    for day in range(zone.wall(opens).day - 1, zone.wall(closes).day + 1):
-        span = zone.span(day, hours)
-        if span is not None:
-            yield span

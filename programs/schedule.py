@@ -6,6 +6,7 @@ A `wall` is a minute of the patient's local clock counted from year 1: `date.too
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+from functools import lru_cache
 
 import msgspec
 
@@ -104,6 +105,7 @@ def _reigns(revisions: Sequence[Revision], until: int) -> Iterator[tuple[Revisio
         yield revision, revision.from_wall, min(until, following.from_wall) if following else until
 
 
+@lru_cache(maxsize=4096)
 def _week(terms: Terms) -> list[Slots]:
     """Minute of the day -> exercises, for each day of the week. `date.toordinal() % 7` is 0 on a Sunday."""
     week: list[dict[int, list[Prescription]]] = [{} for _ in range(7)]
