@@ -54,7 +54,7 @@ def put_address(
 def living(db: Connection, clinic: str, people: Sequence[str]) -> dict[str, list[Address]]:
     """Person id -> addresses that are not given up, oldest first."""
     found: dict[str, list[Address]] = defaultdict(list)
-    for id, person, channel, value, added_at in db.execute(_LIVING, {"clinic": clinic, "people": list(people)}):
+    for id, person, channel, value, added_at in db.execute(_LIVING, {"clinic": clinic, "people": list(people)}).all():
         found[person].append(Address(id, person, channel, value.encode(), added_at))
     for addresses in found.values():
         addresses.sort(key=lambda it: (it.added_at, it.id))

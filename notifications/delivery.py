@@ -22,7 +22,7 @@ from notifications.outbox import Row
 from notifications.tables import delivery, due, message, outcome
 from notifications.wording import words
 from programs import checkins
-from programs.instants import HOUR, SECOND, Instant
+from programs.instants import DAY, HOUR, SECOND, Instant
 
 # Longer than any send may take (10 s at each of two channels) with room to settle a batch.
 LEASE = 45 * SECOND
@@ -125,7 +125,7 @@ _EARLIEST = select(due.c.wake_at).order_by(due.c.wake_at).limit(1)
 def claim(db: Connection, now: Instant, count: int = BATCH) -> tuple[int, list[Claimed]]:
     """Take what is due, for a lease; end or put off what the agenda no longer wants now. How many, and what to send."""
     taken: dict[str, dict[str, int]] = defaultdict(dict)
-    for clinic, _key, id, fence in db.execute(_CLAIM, {"now": now, "count": count, "lease": now + LEASE}):
+    for clinic, _key, id, fence in db.execute(_CLAIM, {"now": now, "count": count, "lease": now + LEASE}).all():
         taken[clinic][id] = fence
     claimed: list[Claimed] = []
     for clinic, fences in taken.items():
@@ -136,7 +136,7 @@ def claim(db: Connection, now: Instant, count: int = BATCH) -> tuple[int, list[C
 def _still_wanted(db: Connection, clinic: str, fences: Mapping[str, int], now: Instant) -> list[Claimed]:
     rows = [
         Row(*it[:5], _subjects(it.subjects), "in_flight", fences[it.id], "", 0)
-        for it in db.execute(_KINDS, {"clinic": clinic, "ids": list(fences)})
+        for it in db.execute(_KINDS, {"clinic": clinic, "ids": list(fences)}).all()
     ]
     for_patients = [row for row in rows if not row.key.startswith("alert:")]
     for_clinicians = [row for row in rows if row.key.startswith("alert:")]
@@ -144,12 +144,15 @@ def _still_wanted(db: Connection, clinic: str, fences: Mapping[str, int], now: I
 
 
 def _check_patients(db: Connection, clinic: str, rows: Sequence[Row], now: Instant) -> list[Claimed]:
-    """Ask the agenda again: the same function that planned decides whether now is still right."""
+    """Ask the agenda again: the same function that planned decides whether now is still right.
+
+    A day is enough to look ahead: quiet hours, the longest reason to put something off, are half of one.
+    """
     if not rows:
         return []
     patients = list(dict.fromkeys(row.person_id for row in rows))
     book = outbox.read_book(db, clinic, patients, now, checking={row.id for row in rows})
-    plans = {patient: agenda(facts, now, now + outbox.HORIZON) for patient, facts in book.facts.items()}
+    plans = {patient: agenda(facts, now, now + DAY) for patient, facts in book.facts.items()}
     sorted_out = _Sorted([], [], [], [])
     for row in rows:
         _sort_out(row, plans[row.person_id], now, sorted_out)
@@ -278,7 +281,7 @@ def _settle_clinic(
     db: Connection, clinic: str, results: Sequence[Sent], now: Instant, chance: random.Random, tally: Tally
 ) -> None:
     keys = [it.claimed.row.key for it in results]
-    held: dict[str, int] = {row.key: row.fence for row in db.execute(_HELD, {"clinic": clinic, "keys": keys})}
+    held: dict[str, int] = {row.key: row.fence for row in db.execute(_HELD, {"clinic": clinic, "keys": keys}).all()}
     _note_tries(db, clinic, results, now)
     dropped, outcomes, later, asked = [], [], [], []
     for result in results:

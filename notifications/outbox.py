@@ -66,6 +66,7 @@ class Book(NamedTuple):
     addresses: dict[str, list[Address]]
 
 
+_PENDING = (due.c.clinic_id == message.c.clinic_id) & (due.c.key == message.c.key) & (due.c.message_id == message.c.id)
 _ROWS = (
     select(
         message.c.id,
@@ -80,10 +81,7 @@ _ROWS = (
         outcome.c.reason,
         outcome.c.ended_at,
     )
-    .outerjoin(
-        due,
-        (due.c.clinic_id == message.c.clinic_id) & (due.c.key == message.c.key) & (due.c.message_id == message.c.id),
-    )
+    .outerjoin(due, _PENDING)
     .outerjoin(outcome, (outcome.c.clinic_id == message.c.clinic_id) & (outcome.c.message_id == message.c.id))
     .where(
         message.c.clinic_id == bindparam("clinic"),
@@ -114,8 +112,12 @@ _DROP = delete(due).where(
 )
 _LOCK = (
     select(due.c.key)
-    .join(message, (message.c.clinic_id == due.c.clinic_id) & (message.c.id == due.c.message_id))
-    .where(message.c.clinic_id == bindparam("clinic"), message.c.person_id.in_(bindparam("people", expanding=True)))
+    .join(message, _PENDING)
+    .where(
+        message.c.clinic_id == bindparam("clinic"),
+        message.c.person_id.in_(bindparam("people", expanding=True)),
+        message.c.closes > bindparam("since"),
+    )
     .order_by(due.c.key)
     .with_for_update(of=due)
 )
@@ -133,8 +135,8 @@ _BEHIND = (
     .order_by(horizon.c.planned_until, horizon.c.clinic_id, horizon.c.patient_id)
     .limit(bindparam("count"))
 )
+_TOLD = _ROWS.where(outcome.c.state.is_not(None) | (due.c.state == "in_flight"))
 _ENDED = (outcome.c.clinic_id == message.c.clinic_id) & (outcome.c.message_id == message.c.id)
-_PENDING = (due.c.clinic_id == message.c.clinic_id) & (due.c.key == message.c.key) & (due.c.message_id == message.c.id)
 _NOWHERE = (
     select(func.count())
     .select_from(message)
@@ -150,8 +152,8 @@ _subjects = msgspec.json.Decoder(tuple[str, ...]).decode
 
 def reconcile(db: Connection, clinic: str, patients: Sequence[str], now: Instant) -> None:
     """Bring the pending rows of these patients to what their agenda says. Doing it twice changes nothing."""
-    _lock(db, clinic, patients)
-    book = read_book(db, clinic, patients, now)
+    _lock(db, clinic, patients, now)
+    book = read_book(db, clinic, patients, now, pending=True)
     changes = _Changes(clinic, now)
     for patient, facts in book.facts.items():
         _compare(agenda(facts, now, now + HORIZON), book.rows.get(patient, []), patient, changes)
@@ -159,11 +161,11 @@ def reconcile(db: Connection, clinic: str, patients: Sequence[str], now: Instant
     _extend(db, clinic, list(book.facts), now + HORIZON)
 
 
-def _lock(db: Connection, clinic: str, patients: Sequence[str]) -> None:
+def _lock(db: Connection, clinic: str, patients: Sequence[str], now: Instant) -> None:
     """On PostgreSQL: one planner a patient at a time, and no claim of their rows meanwhile (it skips locked ones)."""
+    people.lock(db, clinic, patients)
     if db.dialect.name != "sqlite":
-        people.lock(db, clinic, patients)
-        db.execute(_LOCK, {"clinic": clinic, "people": list(patients)}).all()
+        db.execute(_LOCK, {"clinic": clinic, "people": list(patients), "since": now - LOOK_BACK}).all()
 
 
 def preview(db: Connection, clinic: str, patient: str, now: Instant, until: Instant) -> Agenda:
@@ -189,12 +191,20 @@ def unaccounted(db: Connection) -> int:
 
 
 def read_book(
-    db: Connection, clinic: str, patients: Sequence[str], now: Instant, checking: Collection[str] = ()
+    db: Connection,
+    clinic: str,
+    patients: Sequence[str],
+    now: Instant,
+    checking: Collection[str] = (),
+    pending: bool = False,
 ) -> Book:
-    """Facts of many patients in a few statements. `checking` are messages in our own hands, which tell nobody yet."""
+    """Facts of many patients in a few statements, with the rows that tell what was sent; `pending` adds the others.
+
+    `checking` are messages in our own hands, which tell nobody yet.
+    """
     addressed = addresses.living(db, clinic, patients)
     rows: dict[str, list[Row]] = defaultdict(list)
-    for row in _read_rows(db, clinic, patients, now):
+    for row in _read_rows(db, clinic, patients, now, pending):
         rows[row.person_id].append(row)
     chosen = preferences_of(db, clinic, patients)
     asked = defaultdict(list)
@@ -226,8 +236,9 @@ def silence(patient: Patient) -> str:
     return "" if patient.consented else "no_consent"
 
 
-def _read_rows(db: Connection, clinic: str, who: Sequence[str], now: Instant) -> Iterable[Row]:
-    for it in db.execute(_ROWS, {"clinic": clinic, "people": list(who), "since": now - LOOK_BACK}):
+def _read_rows(db: Connection, clinic: str, who: Sequence[str], now: Instant, pending: bool) -> Iterable[Row]:
+    statement = _ROWS if pending else _TOLD
+    for it in db.execute(statement, {"clinic": clinic, "people": list(who), "since": now - LOOK_BACK}).all():
         state = it.due_state or it.state
         yield Row(*it[:5], _subjects(it.subjects), state, it.fence or 0, it.reason or "", it.ended_at or 0)
 

@@ -64,5 +64,5 @@ def prefer(db: Connection, clinic: str, patient: str, it: Preferences) -> None:
 
 def preferences_of(db: Connection, clinic: str, patients: Sequence[str]) -> dict[str, Preferences]:
     """Those who chose anything; for all others DEFAULT holds."""
-    rows = db.execute(_OF_PATIENTS, {"clinic": clinic, "patients": list(patients)})
+    rows = db.execute(_OF_PATIENTS, {"clinic": clinic, "patients": list(patients)}).all()
     return {patient: _decode(value) for patient, value in rows}

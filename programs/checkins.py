@@ -176,7 +176,7 @@ def check_in_of(db: Connection, clinic: str, patient: str, id: str) -> CheckIn:
 
 
 def _rows(db: Connection, statement: Any, clinic: str, **values: object) -> list[CheckIn]:
-    return [CheckIn(*row) for row in db.execute(statement, {"clinic": clinic, **values})]
+    return [CheckIn(*row) for row in db.execute(statement, {"clinic": clinic, **values}).all()]
 
 
 def asked(db: Connection, clinic: str, check_in_ids: Sequence[str], at: Instant) -> None:
@@ -269,10 +269,18 @@ def answers_of(db: Connection, clinic: str, session: str) -> dict[str, dict[str,
 
 
 def flags_of(
-    db: Connection, clinic: str, *, open_only: bool = False, before: tuple[Instant, str] | None = None, count: int = 100
+    db: Connection,
+    clinic: str,
+    *,
+    open_only: bool = False,
+    patient: str = "",
+    before: tuple[Instant, str] | None = None,
+    count: int = 100,
 ) -> list[Flag]:
-    """Latest first; `before` is the (raised_at, id) of the last one seen."""
+    """Latest first, of one patient or of all; `before` is the (raised_at, id) of the last one seen."""
     statement = _FLAGS.where(flag.c.clinic_id == clinic).order_by(flag.c.raised_at.desc(), flag.c.id.desc())
+    if patient:
+        statement = statement.where(flag.c.patient_id == patient)
     if open_only:
         statement = statement.where(flag.c.acknowledged_at.is_(None))
     if before is not None:

@@ -164,6 +164,6 @@ def completions_of(
     """Patient id -> completions of the bouts with first <= wall <= last, in the order in which they were done."""
     values = {"clinic": clinic, "patients": list(patients), "first": first, "last": last}
     found: dict[str, list[Kept]] = defaultdict(list)
-    for patient, wall, done_wall, received_at, value in db.execute(_KEPT, values):
+    for patient, wall, done_wall, received_at, value in db.execute(_KEPT, values).all():
         found[patient].append(Kept(wall, done_wall, received_at, _decode(value)))
     return found

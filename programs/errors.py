@@ -65,6 +65,12 @@ class Conflict(ProgramsError):
         return self._person or self.to_person
 
 
+class Stale(Conflict):
+    """The change was made for a version that is no longer the one that stands."""
+
+    what = "stale"
+
+
 def did_you_mean(given: str, known: Iterable[str]) -> str:
     """A hint naming the nearest known word, or "" where none is near."""
     near = get_close_matches(given[:80], list(known), n=1)  # cut, as the time it takes grows with what a stranger types

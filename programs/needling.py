@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from programs import muscles, people
-from programs.errors import Conflict, Invalid, NoSuchRecord
+from programs.errors import Conflict, Invalid, NoSuchRecord, Stale
 from programs.instants import DAY, HOUR, MINUTE, Instant
 from programs.tables import needling_session, needling_session_before
 
@@ -158,6 +158,6 @@ def _replace(
         .values(**values, version=version + 1)
     )
     if done.rowcount != 1:
-        raise Conflict(f"needling session {before.id} is at version {before.version}, not {version}")
+        raise Stale(f"needling session {before.id} is at version {before.version}, not {version}")
     kept = {"clinic_id": clinic, "id": before.id, "version": before.version, "value": before.session}
     db.execute(insert(needling_session_before), {**kept, "replaced_at": now, "replaced_by": by})

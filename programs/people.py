@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from programs.errors import Conflict, NoSuchRecord
+from programs.errors import NoSuchRecord, Stale
 from programs.instants import Instant
 from programs.tables import clinic, clinician, consent, patient
 
@@ -137,12 +137,13 @@ def patients_of(db: Connection, clinic_id: str, after: str = "", count: int = 1_
 
 
 def some_patients(db: Connection, clinic_id: str, ids: Sequence[str]) -> list[Patient]:
-    return [_patient(row) for row in db.execute(_SOME, {"clinic": clinic_id, "patients": list(ids)})]
+    return [_patient(row) for row in db.execute(_SOME, {"clinic": clinic_id, "patients": list(ids)}).all()]
 
 
 def lock(db: Connection, clinic_id: str, patients: Sequence[str]) -> None:
     """Whoever plans for a patient waits here for whoever already does. SQLite needs none of it: all writes queue."""
-    db.execute(_LOCK, {"clinic": clinic_id, "patients": list(patients)}).all()
+    if db.dialect.name != "sqlite":
+        db.execute(_LOCK, {"clinic": clinic_id, "patients": list(patients)}).all()
 
 
 def change_patient(
@@ -158,7 +159,7 @@ def change_patient(
         .values(**changed, version=version + 1)
     )
     if done.rowcount != 1:
-        raise Conflict(f"patient {id} is at version {before.version}, not {version}")
+        raise Stale(f"patient {id} is at version {before.version}, not {version}")
     after = patient_of(db, clinic_id, id)
     if after.consented != before.consented:
         _note_consent(db, clinic_id, after, by, now)

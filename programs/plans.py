@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from programs import dosage, exercises, people
-from programs.errors import Conflict, Invalid, NoSuchRecord
+from programs.errors import Conflict, Invalid, NoSuchRecord, Stale
 from programs.people import Stamp
 from programs.schedule import DAY_MINUTES, Course, Hold, Revision, Terms
 from programs.tables import hold, plan, revision
@@ -132,10 +132,10 @@ def _courses(db: Connection, clinic: str, rows: Sequence[Any]) -> list[Course]:
         return []
     values = {"clinic": clinic, "plans": [row.id for row in rows]}
     revisions: dict[str, list[Revision]] = defaultdict(list)
-    for plan_id, number, from_wall, terms in db.execute(_REVISIONS, values):
+    for plan_id, number, from_wall, terms in db.execute(_REVISIONS, values).all():
         revisions[plan_id].append(Revision(number, from_wall, _terms.decode(terms)))
     holds: dict[str, list[Hold]] = defaultdict(list)
-    for plan_id, id, from_wall, until_wall, names, reason in db.execute(_HOLDS, values):
+    for plan_id, id, from_wall, until_wall, names, reason in db.execute(_HOLDS, values).all():
         holds[plan_id].append(Hold(id, from_wall, until_wall, _names.decode(names), reason))
     return [_course(row, revisions[row.id], holds[row.id]) for row in rows]
 
@@ -159,7 +159,7 @@ def _advance(db: Connection, clinic: str, course: Course, version: int, **values
         return
     if course.ended_wall is not None:
         raise Conflict(f"plan {course.plan_id} has ended", "This plan has ended. Assign a new one.")
-    raise Conflict(f"plan {course.plan_id} is at version {course.version}, not {version}")
+    raise Stale(f"plan {course.plan_id} is at version {course.version}, not {version}")
 
 
 def _append(db: Connection, clinic: str, plan_id: str, it: Revision, stamp: Stamp) -> None:

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime, formataddr, parseaddr
 from typing import ClassVar, Literal
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ import msgspec
 from notifications.channels import Accepted, Gone, Later, Outcome, Parcel, Refused
 from notifications.channels.addresses import EmailAddress, check_mailbox
 
+CRLF = "\r\n"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 UNAVAILABLE = 421
 # Codes that say the mailbox is gone, unless the enhanced code behind them (RFC 3463) blames something else: a relay
@@ -53,6 +55,13 @@ class Smtp(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def mailbox(self) -> str:
         return parseaddr(self.sender)[1]
+
+    @property
+    def header(self) -> str:
+        name = parseaddr(self.sender)[0]
+        if name.isascii():
+            return formataddr((name, self.mailbox))
+        return f"{Header(name, header_name='From').encode(linesep=CRLF)} <{self.mailbox}>"
 
     def __repr__(self) -> str:
         return f"Smtp({self.host}:{self.port}, {self.tls})"  # settings are logged at start, the password must not be
@@ -141,25 +150,27 @@ class Email:
 
 
 def write(smtp: Smtp, mailbox: str, parcel: Parcel, now: float) -> bytes:
-    """The whole message. ValueError where a title holds a line break, as that would begin another header.
+    """The whole message. ValueError where a word holds a line break, as that would begin another header.
 
-    The library folds and encodes the lines that hold words. Those in front hold one long token each, which it would cut
-    or encode as soon as it passes 78 characters; all their parts were checked. With one click to unsubscribe: RFC 8058.
+    The headers are written here, as EmailMessage spoils those that pass 78 characters: it encodes or cuts a long token
+    such as a URL, and loses spaces of words that are not ASCII. With one click to unsubscribe: RFC 8058.
     """
-    message = EmailMessage(policy=SMTP)
-    message["From"] = smtp.sender
-    message["Subject"] = parcel.title
-    message["Date"] = format_datetime(datetime.fromtimestamp(now, UTC))
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(f"{parcel.body}\n\n{parcel.link(smtp.public_url)}\n", cte="quoted-printable")
-    message["Content-Language"] = parcel.language
-    front = (
-        f"To: {mailbox}",
-        f"Message-ID: <{parcel.delivery_id}@{smtp.mailbox.rpartition('@')[2]}>",
-        f"List-Unsubscribe: <{smtp.public_url.rstrip('/')}/unsubscribe/{parcel.delivery_id}>",
-        "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
-    )
-    return "".join(f"{line}\r\n" for line in front).encode() + message.as_bytes()
+    if not (parcel.title + parcel.language + parcel.delivery_id).isprintable():
+        raise ValueError("a line break in a header")
+    headers = {
+        "From": smtp.header,
+        "To": mailbox,
+        "Subject": Header(parcel.title, header_name="Subject").encode(linesep=CRLF),
+        "Date": format_datetime(datetime.fromtimestamp(now, UTC)),
+        "Message-ID": f"<{parcel.delivery_id}@{smtp.mailbox.rpartition('@')[2]}>",
+        "List-Unsubscribe": f"<{smtp.public_url.rstrip('/')}/unsubscribe/{parcel.delivery_id}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        "Auto-Submitted": "auto-generated",
+        "Content-Language": parcel.language,
+    }
+    content = EmailMessage(policy=SMTP)
+    content.set_content(f"{parcel.body}\n\n{parcel.link(smtp.public_url)}\n", cte="quoted-printable")
+    return "".join(f"{name}: {text}{CRLF}" for name, text in headers.items()).encode() + content.as_bytes()
 
 
 def outcome(trouble: Exception) -> Outcome:

@@ -1,0 +1,1 @@
+"""What to beat: each figure side by side with its bare counterpart, in one run, as a ratio. Nothing here asserts."""

@@ -1,0 +1,47 @@
+"""Alternating pairs, medians, and the one line that a figure prints."""
+
+import gc
+import statistics
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+PAIRS = 5
+
+
+class Pairs(NamedTuple):
+    """Medians of alternating runs; `unit` counts of work were done by each run."""
+
+    ours: float
+    bare: float
+    ratio: float  # median of the pairwise ratios bare time / our time: 1.0 is as quick as bare
+
+
+def pairs(ours: Callable[[], float], bare: Callable[[], float], count: int = PAIRS) -> Pairs:
+    """Each callable does the same work once and returns the seconds it took."""
+    mine, theirs = [], []
+    for _ in range(count):
+        gc.collect()
+        mine.append(ours())
+        gc.collect()
+        theirs.append(bare())
+    ratio = statistics.median(b / a for a, b in zip(mine, theirs, strict=True))
+    return Pairs(statistics.median(mine), statistics.median(theirs), ratio)
+
+
+def timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def at_least(figure: str, value: float, goal: float, detail: str) -> None:
+    _line(figure, f"{value:.2f} >= {goal:.2f}", value >= goal, detail)
+
+
+def at_most(figure: str, value: float, goal: float, detail: str) -> None:
+    _line(figure, f"{value:.2f} <= {goal:.2f}", value <= goal, detail)
+
+
+def _line(figure: str, comparison: str, holds: bool, detail: str) -> None:
+    print(f"{figure:<22} {comparison:<18} {'holds' if holds else 'falls short':<12} {detail}", flush=True)
