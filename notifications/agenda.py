@@ -180,7 +180,9 @@ def _placed(desk: _Desk, subject: str, window: tuple[Instant, Instant, Instant],
         return None
     placed = place(target, opens, closes, desk.zone, desk.hours)
     if placed is None:
-        desk.omitted.append(Omitted(subject, target, Reason("no_allowed_hour")))
+        # Nothing allowed is left, or nothing ever was.
+        code = "window_over" if target <= desk.now else "no_allowed_hour"
+        desk.omitted.append(Omitted(subject, target, Reason(code)))
         return None
     reasons = (why, Reason(f"moved_{placed.moved}", target)) if placed.moved else (why,)
     kind = subject.partition(":")[0]

@@ -8,7 +8,7 @@ Every write after the claim is guarded by its fence, so that a worker which slep
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -24,13 +24,15 @@ from notifications.wording import words
 from programs import checkins
 from programs.instants import DAY, HOUR, SECOND, Instant
 
-# Longer than any send may take (10 s at each of two channels) with room to settle a batch.
+# No send begins in the last part of a lease: it may take 10 s, and its batch has to be settled before the lease ends.
 LEASE = 45 * SECOND
+SEND_TAKES = 15 * SECOND
 BATCH = 200
 FIRST_PAUSE = 15 * SECOND
 LONGEST_PAUSE = HOUR
 LONGEST_WAIT = 28 * 24 * 3600  # seconds a push service is asked to keep a message, at most
 
+Clock = Callable[[], Instant]
 Failpoint = Callable[[str], None]
 """Called by name at each step of the way; does nothing but in tests, which kill, raise or hang there."""
 
@@ -47,6 +49,7 @@ class Claimed(msgspec.Struct):
     clinic: str
     row: Row
     fence: int
+    leased_until: Instant
     language: str
     ladder: tuple[tuple[Address, ...], ...]  # addresses by channel, the patient's first choice first
 
@@ -159,13 +162,12 @@ def _check_patients(db: Connection, clinic: str, rows: Sequence[Row], now: Insta
     outbox.end(db, clinic, sorted_out.ended, now)
     outbox.rewrite(db, clinic, sorted_out.later + sorted_out.changed)
     _postpone(db, clinic, [(row, row.fence, it.at) for row, it in sorted_out.later])
-    return [
-        Claimed(
-            clinic, row, row.fence, chosen.language, _ladder(book.addresses.get(row.person_id, ()), chosen.channels)
-        )
-        for row in sorted_out.send
-        for chosen in (book.facts[row.person_id].preferences,)
-    ]
+    send = []
+    for row in sorted_out.send:
+        chosen = book.facts[row.person_id].preferences
+        ladder = _ladder(book.addresses.get(row.person_id, ()), chosen.channels)
+        send.append(Claimed(clinic, row, row.fence, now + LEASE, chosen.language, ladder))
+    return send
 
 
 class _Sorted(NamedTuple):
@@ -201,7 +203,7 @@ def _check_alerts(db: Connection, clinic: str, rows: Sequence[Row], now: Instant
             ended.append((row, "window_over"))
         else:
             ladder = _ladder(reachable.get(row.person_id, ()), alerts.CHANNELS)
-            send.append(Claimed(clinic, row, row.fence, "en", ladder))
+            send.append(Claimed(clinic, row, row.fence, now + LEASE, "en", ladder))
     outbox.end(db, clinic, ended, now)
     return send
 
@@ -237,30 +239,40 @@ def parcel(it: Claimed, now: Instant) -> Parcel:
     )
 
 
-async def send(it: Claimed, channels: Mapping[str, Channel], now: Instant) -> Sent:
+class Wire:
+    """The channels, each with room for as many sends at once as it bears."""
+
+    def __init__(self, channels: Mapping[str, Channel]) -> None:
+        self.channels = channels
+        self.rooms = {kind: asyncio.Semaphore(channel.limit) for kind, channel in channels.items()}
+
+    async def hand_over(self, address: Address, worded: Parcel, clock: Clock, until: Instant) -> Outcome:
+        """The channel's answer; whatever goes wrong is an answer too, so that one message cannot stop its batch."""
+        channel = self.channels.get(address.channel)
+        if channel is None:
+            return Refused("this channel is not set up")
+        async with self.rooms[address.channel]:
+            if clock() >= until:
+                return Later("it waited for its turn until the lease was nearly over")
+            try:
+                return await channel.send(msgspec.json.decode(address.value, type=channel.Address), worded)
+            except msgspec.ValidationError:
+                return Refused("the stored address cannot be read")
+            except Exception as error:
+                return Later(f"{type(error).__name__} while sending")
+
+
+async def send(it: Claimed, wire: Wire, clock: Clock) -> Sent:
     """Every address of the first channel at once; the next channel only where no address of this one may take it."""
-    worded = parcel(it, now)
+    worded = parcel(it, clock())
     tries: list[Try] = []
     for step in it.ladder:
-        channel = channels.get(step[0].channel)
-        if channel is None:
-            continue
-        outcomes = await asyncio.gather(*(_send_to(channel, address, worded) for address in step))
+        until = it.leased_until - SEND_TAKES
+        outcomes = await asyncio.gather(*(wire.hand_over(address, worded, clock, until) for address in step))
         tries += [Try(address, result) for address, result in zip(step, outcomes, strict=True)]
         if any(isinstance(result, Accepted | Later) for result in outcomes):
             break
     return Sent(it, tuple(tries))
-
-
-async def _send_to(channel: Channel, address: Address, worded: Parcel) -> Outcome:
-    try:
-        where = msgspec.json.decode(address.value, type=channel.Address)
-        return await channel.send(where, worded)
-    except msgspec.ValidationError:
-        return Refused("the stored address cannot be read")
-    except Exception as error:
-        # One poisoned message must not stop the others of its batch; it is tried again, ever more rarely.
-        return Later(f"{type(error).__name__} while sending")
 
 
 # settle
@@ -365,43 +377,30 @@ def _pause(result: Sent, chance: random.Random) -> Instant:
 async def drain(
     db: Bridge,
     channels: Mapping[str, Channel],
-    clock: Callable[[], Instant],
+    clock: Clock,
     failpoint: Failpoint = no_failpoint,
     chance: random.Random | None = None,
-    settled: Callable[[], Awaitable[None]] | None = None,
 ) -> Tally:
     """Claim, send and settle until nothing is due. Several workers may do this at once: the claim decides."""
-    tally = Tally()
+    tally, wire = Tally(), Wire(channels)
     while True:
         failpoint("claiming")
         count, claimed = await db.write(claim, clock())
         failpoint("claimed")
         if count == 0:
             return tally
-        tally.claimed += count
-        tally.ended += count - len(claimed)
-        results = await _send_all(claimed, channels, clock, failpoint)
+        results = await asyncio.gather(*(_send(it, wire, clock, failpoint) for it in claimed))
         failpoint("settling")
         done: Tally = await db.write(settle, results, clock(), chance or random.Random())
         failpoint("settled")
+        tally.claimed += count
         tally.accepted += done.accepted
         tally.postponed += done.postponed
-        tally.ended += done.ended
-        if settled is not None:
-            await settled()
+        tally.ended += done.ended + count - len(claimed)
 
 
-async def _send_all(
-    claimed: Sequence[Claimed], channels: Mapping[str, Channel], clock: Callable[[], Instant], failpoint: Failpoint
-) -> list[Sent]:
-    """All at once, as many in flight as the busiest channel bears."""
-    room = asyncio.Semaphore(max((channel.limit for channel in channels.values()), default=1))
-
-    async def one(it: Claimed) -> Sent:
-        async with room:
-            failpoint("sending")
-            sent = await send(it, channels, clock())
-            failpoint("sent")
-            return sent
-
-    return list(await asyncio.gather(*(one(it) for it in claimed)))
+async def _send(it: Claimed, wire: Wire, clock: Clock, failpoint: Failpoint) -> Sent:
+    failpoint("sending")
+    sent = await send(it, wire, clock)
+    failpoint("sent")
+    return sent

@@ -187,11 +187,12 @@ def allowed(at: Instant, zone: Zone, hours: AllowedHours) -> bool:
 def place(target: Instant, opens: Instant, closes: Instant, zone: Zone, hours: AllowedHours) -> Placed | None:
     """The allowed instant nearest to `target` inside [opens, closes]; None when the window has none.
 
-    Of two equally near, the earlier. What is at its target already is left alone, also in the leeway.
+    Of two equally near, the earlier. What is at its target is left alone, also in the leeway; so is what is due as its
+    window opens, since a worker claims a moment after the target, and the window then opens now.
     """
     inside = min(max(target, opens), closes)
-    if inside == target and allowed(target, zone, hours):
-        return Placed(target, "")
+    if allowed(inside, zone, hours):
+        return Placed(inside, "" if inside == target else "window" if allowed(target, zone, hours) else "allowed_hours")
     # What lies further than a day from the window's nearest instant lies behind something nearer, or outside.
     day = zone.wall(inside).day
     nearest: Instant | None = None

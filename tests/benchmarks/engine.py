@@ -13,6 +13,7 @@ import msgspec
 from notifications import delivery
 from notifications.agenda import Facts, agenda
 from notifications.channels import Accepted, Outcome, Parcel
+from notifications.channels.addresses import ConsoleAddress
 from notifications.preferences import Preferences
 from notifications.timing import zone, zone_names
 from programs.aftercare import check_ins
@@ -34,10 +35,8 @@ class Nowhere:
     """A channel that does nothing."""
 
     kind: ClassVar[str] = "console"
+    Address: ClassVar[type[msgspec.Struct]] = ConsoleAddress
     limit: ClassVar[int] = 1_000
-
-    class Address(msgspec.Struct):
-        label: str
 
     async def send(self, address: Any, parcel: Parcel) -> Outcome:
         return Accepted()

@@ -33,6 +33,10 @@ class Mail(msgspec.Struct, frozen=True):
     def message(self) -> EmailMessage:
         return message_from_bytes(self.raw, policy=SMTPUTF8)
 
+    @property
+    def text(self) -> str:
+        return str(self.message.get_content()).replace("\r\n", "\n")
+
 
 class MailService:
     def __init__(
@@ -45,6 +49,7 @@ class MailService:
         self.port = 0
         self.smtputf8, self.tls, self.starttls, self.password = smtputf8, tls, starttls, password
         self._plans: dict[tuple[Stage, str], str] = {}
+        self._once: set[tuple[Stage, str]] = set()
         self._sessions: set[_Session] = set()
         self._arrived = asyncio.Event()
 
@@ -59,9 +64,11 @@ class MailService:
         await self.hang_up()
         await self._server.wait_closed()
 
-    def say(self, stage: Stage, reply: str, to: str = "") -> None:
-        """What to answer at a stage from now on: a reply line, DROP, HANG or OK; `to` narrows it to one mailbox."""
+    def say(self, stage: Stage, reply: str, to: str = "", once: bool = False) -> None:
+        """What to answer at a stage from now on, or once: a reply line, DROP, HANG or OK; `to` is for one mailbox."""
         self._plans[stage, to] = reply
+        if once:
+            self._once.add((stage, to))
 
     async def hang_up(self) -> None:
         """Closes every connection, as a server does with idle ones or when it restarts."""
@@ -112,7 +119,11 @@ class MailService:
         return _Session(self)
 
     async def reply(self, server: "_Session", stage: Stage, to: str) -> str:
-        reply = self._plans.get((stage, to)) or self._plans.get((stage, ""), OK)
+        plan = (stage, to if (stage, to) in self._plans else "")
+        reply = self._plans.get(plan, OK)
+        if plan in self._once:
+            self._once.remove(plan)
+            del self._plans[plan]
         if stage == "RCPT":
             self._arrived.set()
         if reply == HANG:
@@ -165,6 +176,9 @@ class _Session(SMTP):
     def hang_up(self) -> None:
         if self.transport is not None:
             self.transport.close()
+        if self._tls_protocol is not None:  # when STARTTLS fails the library never hears that the connection ended
+            self._service.left(self)
+            self.closed.set()
 
     def _knows(
         self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: LoginPassword
@@ -172,4 +186,4 @@ class _Session(SMTP):
         right = data.password.decode() == self._service.password
         if right:
             self._service.logins.append(data.login.decode())
-        return AuthResult(success=right)
+        return AuthResult(success=right, handled=False)  # False: the library answers

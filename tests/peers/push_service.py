@@ -99,6 +99,8 @@ class PushService:
         """Rules the sender broke. A test of good behaviour ends with none."""
         self.requests: list[str] = []
         """The subscription of each request, accepted or not."""
+        self.paths: list[str] = []
+        """The same as they came over the wire, escapes and all."""
         self.connections: set[tuple[str, int]] = set()
         self.origin = ""
         self.port = port
@@ -145,6 +147,7 @@ class PushService:
     async def _take(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
         self.requests.append(name)
+        self.paths.append(request.raw_path)
         self._arrived.set()
         assert request.transport is not None
         self.connections.add(request.transport.get_extra_info("peername"))

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import aiohttp
@@ -27,11 +27,11 @@ async def service() -> AsyncIterator[PushService]:
         yield service
 
 
-async def post(service: PushService, body: bytes = b"", **changes: str | None) -> int:
+async def post(service: PushService, changes: Mapping[str, str | None] = {}, body: bytes = b"") -> int:
     """The status for a push that is right but for the changes; None leaves a header out."""
     address = msgspec.convert(service.subscribe("ada-phone"), WebPushAddress)
-    right: dict[str, str | None] = headers(PARCEL) | {"Authorization": KEYS.sign(service.origin, NOW + 3600)}
-    head = {name: text for name, text in (right | changes).items() if text is not None}
+    right = headers(PARCEL) | {"Authorization": KEYS.sign(service.origin, NOW + 3600)}
+    head = {name: text for name, text in {**right, **changes}.items() if text is not None}
     sealed = body or seal(address, payload(PARCEL, "https://care.example.org"))
     async with (
         aiohttp.ClientSession() as session,
@@ -62,7 +62,7 @@ async def test_it_takes_a_push_that_is_right(service: PushService) -> None:
     ],
 )
 async def test_it_refuses_a_wrong_header(header: str, text: str | None, status: int, service: PushService) -> None:
-    assert await post(service, **{header: text}) == status
+    assert await post(service, {header: text}) == status
     assert service.accepted == []
     assert len(service.complaints) == 1
 
@@ -76,20 +76,20 @@ async def test_it_refuses_a_token_for_another_service_or_time(
     audience: str, expires: int, service: PushService
 ) -> None:
     token = KEYS.sign(audience or service.origin, NOW + expires)
-    assert await post(service, Authorization=token) == 403
+    assert await post(service, {"Authorization": token}) == 403
 
 
 async def test_it_refuses_a_token_signed_with_another_key(service: PushService) -> None:
     other = VapidKeys.generate("mailto:dov@example.org")
     token = other.sign(service.origin, NOW + 3600).partition(",k=")[0]
-    assert await post(service, Authorization=f"{token},k={KEYS.public()}") == 403
+    assert await post(service, {"Authorization": f"{token},k={KEYS.public()}"}) == 403
 
 
 async def test_it_refuses_what_the_phone_cannot_decrypt_and_what_is_too_long(service: PushService) -> None:
     stranger = msgspec.convert(service.subscribe("dov-phone"), WebPushAddress)
-    assert await post(service, seal(stranger, b"{}")) == 400
-    assert await post(service, b"\x00") == 400
-    assert await post(service, b"\x00" * 4097) == 413
+    assert await post(service, body=seal(stranger, b"{}")) == 400
+    assert await post(service, body=b"\x00") == 400
+    assert await post(service, body=b"\x00" * 4097) == 413
     assert service.accepted == []
 
 
@@ -104,7 +104,8 @@ async def test_answers_are_given_one_each_and_the_last_one_from_then_on(service:
 async def test_as_a_process_what_it_accepted_survives_kill_9(tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     command = (sys.executable, "-m", "tests.peers.push_service", "--port", "0", "--journal", str(journal))
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    root = Path(__file__).parents[2]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, cwd=root)
     assert process.stdout is not None
     origin = f"http://127.0.0.1:{int(await process.stdout.readline())}"
     async with aiohttp.ClientSession() as session:

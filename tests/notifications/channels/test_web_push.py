@@ -229,6 +229,16 @@ async def test_a_message_too_long_for_any_service_is_refused_before_it_is_sent(
     assert len(service.requests) == 1
 
 
+async def test_an_endpoint_is_posted_to_exactly_as_the_browser_gave_it(
+    service: PushService, web_push: WebPush, ada: WebPushAddress, parcel: Parcel
+) -> None:
+    path = "/push/ada%2Dphone?token=a%2Bb%3d&x=%7E+~:@!"
+    assert isinstance(
+        await web_push.send(msgspec.structs.replace(ada, endpoint=service.origin + path), parcel), Accepted
+    )
+    assert service.paths == [path]
+
+
 async def test_no_proxy_of_the_environment_is_used(
     monkeypatch: pytest.MonkeyPatch, settings: PushSettings, clock: Clock, ada: WebPushAddress, parcel: Parcel
 ) -> None:
