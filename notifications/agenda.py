@@ -4,7 +4,7 @@ The one idea of Homestretch. Scheduling, preview, explain, the check before send
 `agenda`; nothing else decides who is told what when. In order: candidates (back-off included), place, merge, cap.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ import msgspec
 from notifications.preferences import Preferences
 from notifications.timing import DAY_MINUTES, AllowedHours, Zone, place, zone
 from programs.aftercare import CheckIn
-from programs.instants import DAY, HOUR, Instant
+from programs.instants import DAY, HOUR, MINUTE, Instant
 from programs.schedule import Bout, Course, bouts
 
 # One nudge, this long after the check-in was (or will be) asked.
@@ -41,11 +41,13 @@ class Reason(msgspec.Struct, frozen=True, gc=False):
 class Planned(msgspec.Struct, gc=False):
     """One message to be. `key` is its most important subject: a plan made again finds the same row by it.
 
-    A subject is "check_in:<id>", "nudge:<check-in id>" or "bout:<plan id>:<wall>".
+    A subject is "check_in:<id>", "nudge:<check-in id>" or "bout:<plan id>:<wall>". `due` is when it would go out if
+    nothing were late; it decides what is merged, so that a plan made again later finds the same messages.
     """
 
     kind: str
     key: str
+    due: Instant
     at: Instant
     closes: Instant
     subjects: tuple[str, ...]
@@ -106,23 +108,17 @@ class _Desk(NamedTuple):
 def agenda(facts: Facts, now: Instant, until: Instant) -> Agenda:
     """The messages of [now, until) in order of time. The same facts always give the same agenda."""
     told = {subject: message.how for message in facts.told for subject in message.subjects}
+    facts = msgspec.structs.replace(facts, check_ins=[it for it in facts.check_ins if it.opens < until])
     desk = _Desk(facts, now, until, zone(facts.zone), facts.preferences.hours, told, [])
-    check_ins = _merge(_in_time(_check_ins(desk)), CHECK_INS_TOGETHER)
-    candidates = _in_time([*check_ins, *_nudges(desk, check_ins), *_reminders(desk)])
+    check_ins = _merge(_check_ins(desk), CHECK_INS_TOGETHER)
+    prompts = _merge([*check_ins, *_reminders(desk)], TOGETHER)
+    candidates = _merge([*prompts, *_nudges(desk, prompts)], TOGETHER)
     if facts.silent:
         silenced = Reason(facts.silent)
-        return Agenda([], [Omitted(subject, it.at, silenced) for it in candidates for subject in it.subjects])
-    messages = _cap(desk, _merge(candidates, TOGETHER))
+        unsent = [Omitted(subject, it.at, silenced) for it in candidates for subject in it.subjects]
+        return Agenda([], [*unsent, *desk.omitted])
+    messages = _cap(desk, _at_once(candidates))
     return Agenda([message for message in messages if message.at < until], desk.omitted)
-
-
-def _in_time(messages: list[Planned]) -> list[Planned]:
-    messages.sort(key=_time_and_key)
-    return messages
-
-
-def _time_and_key(it: Planned) -> tuple[Instant, str]:
-    return it.at, it.key
 
 
 # candidates and place
@@ -136,7 +132,7 @@ def _check_ins(desk: _Desk) -> list[Planned]:
         if why_not:
             desk.omitted.append(Omitted(subject, it.target, Reason(why_not)))
             continue
-        message = _placed(desk, subject, (max(it.opens, desk.now), it.target, it.closes), Reason(f"step_{it.step}"))
+        message = _placed(desk, subject, (it.opens, it.target, it.closes), Reason(f"step_{it.step}"))
         if message:
             found.append(message)
     return found
@@ -152,9 +148,9 @@ def _not_asked(it: CheckIn, subject: str, desk: _Desk) -> str:
     return "window_over" if it.closes <= desk.now else ""
 
 
-def _nudges(desk: _Desk, check_ins: Iterable[Planned]) -> list[Planned]:
+def _nudges(desk: _Desk, prompts: Iterable[Planned]) -> list[Planned]:
     """One for each open check-in, planned from the moment the check-in is, so that a preview shows it."""
-    planned = {subject: it.at for it in check_ins for subject in it.subjects}
+    planned = {subject: it.at for it in prompts for subject in it.subjects}
     found = []
     for it in desk.facts.check_ins:
         subject = f"nudge:{it.id}"
@@ -165,8 +161,7 @@ def _nudges(desk: _Desk, check_ins: Iterable[Planned]) -> list[Planned]:
             asked = desk.now  # in a provider's hands this moment
         if asked is None:
             continue
-        target = asked + NUDGE_AFTER
-        window = (max(asked + NUDGE_AFTER // 2, desk.now), target, it.closes)
+        window = (asked + NUDGE_AFTER // 2, asked + NUDGE_AFTER, it.closes)
         message = _placed(desk, subject, window, Reason("unanswered", asked))
         if message:
             found.append(message)
@@ -174,19 +169,26 @@ def _nudges(desk: _Desk, check_ins: Iterable[Planned]) -> list[Planned]:
 
 
 def _placed(desk: _Desk, subject: str, window: tuple[Instant, Instant, Instant], why: Reason) -> Planned | None:
-    """`window` is opens, target, closes. Nothing allowed inside it is an omission, with its reason."""
+    """`window` is opens, target, closes. Nothing allowed in what is left of it is an omission, with its reason."""
     opens, target, closes = window
-    if opens > closes:
-        return None
-    placed = place(target, opens, closes, desk.zone, desk.hours)
+    # What is planned for the very close is claimed a moment after it, when it is over.
+    last, start = closes - MINUTE, max(opens, desk.now)
+    placed = place(target, start, last, desk.zone, desk.hours) if start <= last else None
     if placed is None:
         # Nothing allowed is left, or nothing ever was.
         code = "window_over" if target <= desk.now else "no_allowed_hour"
         desk.omitted.append(Omitted(subject, target, Reason(code)))
         return None
+    kind, due = subject.partition(":")[0], placed.at
+    if opens < start and placed.moved:
+        own = place(target, opens, last, desk.zone, desk.hours)
+        due = own.at if own else due
+    if kind != "check_in" and placed.at - due > TOGETHER and desk.zone.wall(due).day < desk.zone.wall(placed.at).day:
+        # What was of yesterday, and what yesterday's limit left out, is not made up for today.
+        desk.omitted.append(Omitted(subject, target, Reason("window_over")))
+        return None
     reasons = (why, Reason(f"moved_{placed.moved}", target)) if placed.moved else (why,)
-    kind = subject.partition(":")[0]
-    return Planned(kind, subject, placed.at, closes, (subject,), reasons)
+    return Planned(kind, subject, due, placed.at, closes, (subject,), reasons)
 
 
 def _reminders(desk: _Desk) -> list[Planned]:
@@ -207,8 +209,8 @@ def _reminders(desk: _Desk) -> list[Planned]:
             if why_not:
                 desk.omitted.append(Omitted(subject, at, Reason(why_not)))
             elif at >= now and hours.include(minute) and clock.steady(day):
-                found.append(Planned("bout", subject, at, at + BOUT_WINDOW, (subject,), _AT_ITS_TIME))
-            elif message := _placed(desk, subject, (max(at, now), at, at + BOUT_WINDOW), _AT_ITS_TIME[0]):
+                found.append(Planned("bout", subject, at, at, at + BOUT_WINDOW, (subject,), _AT_ITS_TIME))
+            elif message := _placed(desk, subject, (at, at, at + BOUT_WINDOW), _AT_ITS_TIME[0]):
                 found.append(message)
     return found
 
@@ -238,33 +240,63 @@ def _every(desk: _Desk) -> int:
 
 
 def _merge(messages: Iterable[Planned], within: Instant) -> list[Planned]:
-    """Neighbours within this long become one, at the latest of their instants, if all windows are still open then."""
+    """Neighbours within this long become one, at the latest of their instants, if all windows are still open then.
+
+    Each is measured from the one before it, so that no two of the results are nearer than that.
+    """
     groups: list[list[Planned]] = []
-    for it in messages:
+    for it in sorted(messages, key=_due_and_key):
         group = groups[-1] if groups else None
-        if group and it.at - group[0].at <= within and it.at <= min(other.closes for other in group):
+        if group and it.due - group[-1].due <= within and _fit([*group, it]):
             group.append(it)
         else:
             groups.append([it])
     return [_joined(group) if len(group) > 1 else group[0] for group in groups]
 
 
+def _fit(group: Sequence[Planned]) -> bool:
+    return max(it.at for it in group) < min(it.closes for it in group)
+
+
+def _at_once(messages: Iterable[Planned]) -> list[Planned]:
+    """In order of time; what is late goes out together."""
+    groups: dict[Instant, list[Planned]] = defaultdict(list)
+    for it in messages:
+        groups[it.at].append(it)
+    return [_joined(group) if len(group) > 1 else group[0] for _, group in sorted(groups.items())]
+
+
+def _due_and_key(it: Planned) -> tuple[Instant, str]:
+    return it.due, it.key
+
+
 def _joined(group: Sequence[Planned]) -> Planned:
-    """One message in the name of its most important subject, with the reasons of all."""
-    main = min(group, key=_importance)
+    """One message in the name of its most important subject, with the reasons of all.
+
+    Their instants do not decide which that is: once due they are all now, and the row would be found no more.
+    """
+    main = min(group, key=_rank_and_key)
     others = [it for it in group if it is not main]
+    subjects = main.subjects + tuple(subject for it in others for subject in it.subjects)
+    asked = {f"nudge:{it[len('check_in:') :]}" for it in subjects if it.startswith("check_in:")}
     return Planned(
         kind=main.kind,
         key=main.key,
+        due=max(it.due for it in group),
         at=max(it.at for it in group),
         closes=min(it.closes for it in group),
-        subjects=main.subjects + tuple(subject for it in others for subject in it.subjects),
-        reasons=main.reasons + tuple(Reason("merged", it.at, it.key) for it in others),
+        # What is asked only now is not nudged about in the same breath; its nudge follows.
+        subjects=tuple(it for it in subjects if it not in asked),
+        reasons=main.reasons + tuple(Reason("merged", it.due, it.key) for it in others),
     )
 
 
+def _rank_and_key(it: Planned) -> tuple[int, str]:
+    return RANK[it.kind], it.key
+
+
 def _importance(it: Planned) -> tuple[int, Instant, str]:
-    return RANK[it.kind], it.at, it.key
+    return RANK[it.kind], it.due, it.key
 
 
 def _cap(desk: _Desk, messages: list[Planned]) -> list[Planned]:
@@ -289,4 +321,8 @@ def _thin(desk: _Desk, planned: Sequence[Planned], room: int) -> list[Planned]:
     room = max(room - len(check_ins), 0)
     for it in others[room:]:
         desk.omitted.extend(Omitted(subject, it.at, Reason("daily_limit")) for subject in it.subjects)
-    return _in_time(check_ins + others[:room])
+    return sorted(check_ins + others[:room], key=_at_and_key)
+
+
+def _at_and_key(it: Planned) -> tuple[Instant, str]:
+    return it.at, it.key

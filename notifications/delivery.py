@@ -6,6 +6,7 @@ Every write after the claim is guarded by its fence, so that a worker which slep
 """
 
 import asyncio
+import logging
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,6 +24,8 @@ from notifications.tables import delivery, due, message, outcome
 from notifications.wording import words
 from programs import checkins
 from programs.instants import DAY, HOUR, SECOND, Instant
+
+log = logging.getLogger("homestretch.delivery")
 
 # No send begins in the last part of a lease: it may take 10 s, and its batch has to be settled before the lease ends.
 LEASE = 45 * SECOND
@@ -60,8 +63,11 @@ class Try(NamedTuple):
 
 
 class Sent(NamedTuple):
+    """What came of one message; `trouble` names what kept it from being worded or sent at all."""
+
     claimed: Claimed
     tries: tuple[Try, ...]
+    trouble: str = ""
 
 
 class Tally(msgspec.Struct):
@@ -99,6 +105,7 @@ _KINDS = select(
 _HELD = (
     select(due.c.key, due.c.fence)
     .where(due.c.clinic_id == bindparam("clinic"), due.c.key.in_(bindparam("keys", expanding=True)))
+    .order_by(due.c.key)  # as reconcile does, so that the two wait for each other instead of for ever
     .with_for_update()
 )
 _DROP = delete(due).where(
@@ -162,6 +169,7 @@ def _check_patients(db: Connection, clinic: str, rows: Sequence[Row], now: Insta
     outbox.end(db, clinic, sorted_out.ended, now)
     outbox.rewrite(db, clinic, sorted_out.later + sorted_out.changed)
     _postpone(db, clinic, [(row, row.fence, it.at) for row, it in sorted_out.later])
+    _plan_again(db, clinic, sorted_out, plans, now)
     send = []
     for row in sorted_out.send:
         chosen = book.facts[row.person_id].preferences
@@ -187,6 +195,19 @@ def _sort_out(row: Row, wanted: Agenda, now: Instant, into: _Sorted) -> None:
         into.send.append(row._replace(subjects=it.subjects, closes=it.closes))
         if it.subjects != row.subjects:
             into.changed.append((row, it))
+
+
+def _plan_again(db: Connection, clinic: str, sorted_out: _Sorted, plans: Mapping[str, Agenda], now: Instant) -> None:
+    """What a row was to say and no longer does may belong to a message that has no row: its main subject is over."""
+    dropped = [row for row, _ in sorted_out.ended] + [row for row, _ in sorted_out.later + sorted_out.changed]
+    strayed = {
+        row.person_id
+        for row in dropped
+        for it in plans[row.person_id].messages
+        if it.key != row.key and not set(row.subjects).isdisjoint(it.subjects)
+    }
+    if strayed:
+        outbox.reconcile(db, clinic, sorted(strayed), now)
 
 
 def _check_alerts(db: Connection, clinic: str, rows: Sequence[Row], now: Instant) -> list[Claimed]:
@@ -263,14 +284,18 @@ class Wire:
 
 
 async def send(it: Claimed, wire: Wire, clock: Clock) -> Sent:
-    """Every address of the first channel at once; the next channel only where no address of this one may take it."""
+    """Every address of the first channel at once; the next channel only where no address of this one may take it.
+
+    An alert does not wait for a provider to come back: it goes on to the next channel at once.
+    """
     worded = parcel(it, clock())
+    settling = Accepted if it.row.key.startswith("alert:") else Accepted | Later
     tries: list[Try] = []
     for step in it.ladder:
         until = it.leased_until - SEND_TAKES
         outcomes = await asyncio.gather(*(wire.hand_over(address, worded, clock, until) for address in step))
         tries += [Try(address, result) for address, result in zip(step, outcomes, strict=True)]
-        if any(isinstance(result, Accepted | Later) for result in outcomes):
+        if any(isinstance(result, settling) for result in outcomes):
             break
     return Sent(it, tuple(tries))
 
@@ -355,6 +380,8 @@ def _name(outcome: Outcome) -> str:
 def _verdict(result: Sent) -> tuple[str, str]:
     """The state a message ends in and why, or ("", "") for another try."""
     results = [it.outcome for it in result.tries]
+    if result.trouble:
+        return "", ""
     if any(isinstance(it, Accepted) for it in results):
         return "accepted", next(it.address.channel for it in result.tries if isinstance(it.outcome, Accepted))
     if any(isinstance(it, Later) for it in results):
@@ -381,7 +408,7 @@ async def drain(
     failpoint: Failpoint = no_failpoint,
     chance: random.Random | None = None,
 ) -> Tally:
-    """Claim, send and settle until nothing is due. Several workers may do this at once: the claim decides."""
+    """Claim, send and settle until nothing more is due. Several workers may do this at once: the claim decides."""
     tally, wire = Tally(), Wire(channels)
     while True:
         failpoint("claiming")
@@ -397,10 +424,16 @@ async def drain(
         tally.accepted += done.accepted
         tally.postponed += done.postponed
         tally.ended += done.ended + count - len(claimed)
+        if count < BATCH:
+            return tally
 
 
 async def _send(it: Claimed, wire: Wire, clock: Clock, failpoint: Failpoint) -> Sent:
     failpoint("sending")
-    sent = await send(it, wire, clock)
+    try:
+        sent = await send(it, wire, clock)
+    except Exception as error:  # one poisoned message must not stop the others of its batch
+        log.exception("message %s could not be sent", it.row.id)
+        sent = Sent(it, (), type(error).__name__)
     failpoint("sent")
     return sent

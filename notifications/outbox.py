@@ -265,11 +265,12 @@ class _Changes:
         self.moved: list[tuple[Row, Planned]] = []
         self.ended: list[tuple[Row, str]] = []
 
-    def add(self, person: str, it: Planned) -> None:
+    def add(self, person: str, it: Planned, earlier: int) -> None:
+        """`earlier` counts the messages there were of this key, of which one may be as young as this millisecond."""
         self.new.append(
             {
                 "clinic_id": self.clinic,
-                "id": derived_id(self.clinic, it.key, self.now),
+                "id": derived_id(self.clinic, it.key, self.now, earlier),
                 "person_id": person,
                 "kind": it.kind,
                 "key": it.key,
@@ -338,7 +339,7 @@ def _compare(wanted: Agenda, rows: Sequence[Row], patient: str, changes: _Change
     for it in wanted.messages:
         row = pending.pop(it.key, None)
         if row is None:
-            changes.add(patient, it)
+            changes.add(patient, it, sum(row.key == it.key for row in rows))
         elif not _stands(row, it, changes.now):
             changes.moved.append((row, it))
     changes.ended += [(row, why_not(wanted, row, changes.now)) for row in pending.values()]

@@ -36,7 +36,9 @@ class Database(ABC):
     """`committed` is called on the loop after each commit: the worker looks whether it must wake earlier."""
 
     def __init__(self) -> None:
-        self.committed: Callable[[], None] = _nothing
+        self.committed: Callable[[], None] = nothing
+        # How often anything was written; None where other processes write unseen.
+        self.commits: int | None = None
 
     @abstractmethod
     async def read(self, verb: Verb, *args: Any) -> Any:
@@ -56,7 +58,7 @@ class Database(ABC):
         await self.close()
 
 
-def _nothing() -> None:
+def nothing() -> None:
     return None
 
 
@@ -118,6 +120,7 @@ class _Hand:
 class SQLite(Database):
     def __init__(self, writer: _Hand, readers: Sequence[_Hand]) -> None:
         super().__init__()
+        self.commits = 0
         self._writer = writer
         self._readers = readers
         self._free: asyncio.Queue[_Hand] = asyncio.Queue()
@@ -160,6 +163,7 @@ class SQLite(Database):
                     results = await self._writer.run(_write_together, self._writer.db, batch)
                 except Exception as error:  # the commit itself failed: none of them was written
                     results = [error] * len(batch)
+                self.commits = (self.commits or 0) + 1  # before anybody is told
                 for one, result in zip(batch, results, strict=True):
                     _answer(one.answer, result)
                 self.committed()

@@ -19,12 +19,13 @@ from notifications.channels import Channel
 from notifications.delivery import Failpoint, Tally, no_failpoint
 from programs.instants import HOUR, MINUTE, SECOND, Instant, moment
 from service.clock import Clock
-from service.database import Database
+from service.database import Database, nothing
 
 log = logging.getLogger("homestretch.jobs")
 
 # A clock that was set, a machine that slept, a row of another process: none is noticed later than this.
 LONGEST_NAP = 30 * SECOND
+SHORTEST_NAP = 20
 COUNT_EVERY = HOUR
 LAY_OUT = 200  # patients a transaction
 # A turn that takes longer than this is stuck; a message this much past its instant is late.
@@ -62,7 +63,9 @@ class Worker:
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
         self._wake_at: Instant = 0
-        self._turning = asyncio.Lock()
+        self._awake = asyncio.Event()
+        self._stopping = False
+        self._looking: asyncio.Task[None] | None = None
 
     async def turn(self) -> Tally:
         """One round: lay out, send, count. Raises what the database raises; nothing is lost by it."""
@@ -95,43 +98,55 @@ class Worker:
     def start(self) -> None:
         """Begin to turn, and to look again whenever something was committed."""
         self._scheduler.start()
-        self._arm(self.clock.now())
+        self._running = asyncio.create_task(self._run())
+        self._awake.set()
         self.db.committed = self._committed
 
     async def stop(self) -> None:
         """Finish the turn in hand (a send takes 10 s at most); what is left is taken up by the next worker."""
-        self.db.committed = lambda: None
+        self.db.committed = nothing
         self._scheduler.shutdown(wait=False)
-        async with self._turning:
-            pass
+        self._stopping = True
+        self._awake.set()
+        await self._running
+
+    async def _run(self) -> None:
+        # Turns run here and not as jobs: APScheduler cancels the jobs it is running when it is shut down.
+        while True:
+            await self._awake.wait()
+            self._awake.clear()
+            if self._stopping:
+                return
+            await self._turn_and_arm()
+
+    async def _turn_and_arm(self) -> None:
+        try:
+            await self.turn()
+            self._arm(max(await self.next_wake(), self.clock.now() + SHORTEST_NAP))
+        except Exception:
+            self.pulse.failed_turns += 1
+            log.exception("a turn of the worker failed; the next one is in %d s", LONGEST_NAP // SECOND)
+            self._arm(self.clock.now() + LONGEST_NAP)
 
     def _arm(self, at: Instant) -> None:
         self._wake_at = at
         self._scheduler.add_job(self._wake, "date", run_date=moment(at), id="wake", replace_existing=True)
 
     async def _wake(self) -> None:
-        async with self._turning:
-            try:
-                await self.turn()
-            except Exception:
-                self.pulse.failed_turns += 1
-                log.exception("a turn of the worker failed; the next one is in %d s", LONGEST_NAP // SECOND)
-            try:
-                self._arm(max(await self.next_wake(), self.clock.now() + 20))
-            except Exception:
-                self._arm(self.clock.now() + LONGEST_NAP)
+        self._awake.set()
 
     def _committed(self) -> None:
         """Somebody committed: an earlier message may be due than the one we sleep for."""
-        if not self._turning.locked() and self._wake_at > self.clock.now() + SECOND:
-            self._turning_soon = asyncio.ensure_future(self._look())
+        if self._looking is None and self._wake_at > self.clock.now() + SHORTEST_NAP:
+            self._looking = asyncio.create_task(self._look())
 
     async def _look(self) -> None:
-        if self._turning.locked():
-            return
-        at = await self.next_wake()
-        if at < self._wake_at and not self._turning.locked():
-            self._arm(max(at, self.clock.now()))
+        try:
+            at = await self.next_wake()
+            if at < self._wake_at:
+                self._arm(max(at, self.clock.now()))
+        finally:
+            self._looking = None
 
 
 class Health(msgspec.Struct, frozen=True):

@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, select
 
 from notifications import receipts
 from notifications.timing import zone
@@ -16,13 +16,29 @@ from programs.aftercare import CheckIn
 from programs.completions import Kept
 from programs.errors import Invalid
 from programs.instants import DAY, Instant
+from programs.needling import Recorded
 from programs.people import Patient
 from programs.questions import Question
 from programs.schedule import DAY_MINUTES, Bout, Course, bouts
+from programs.tables import check_in
 from service.care import Who
 
 By = Literal["clinician", "program", "week"]
 LONGEST_RANGE = 366  # days
+FOREVER: Instant = 2**53
+
+_MY_CHECK_INS = (
+    select(*(check_in.c[name] for name in CheckIn.__struct_fields__))
+    .where(
+        check_in.c.clinic_id == bindparam("clinic"),
+        check_in.c.patient_id == bindparam("patient"),
+        check_in.c.state.in_(("open", "answered")),
+        (check_in.c.target < bindparam("at"))
+        | ((check_in.c.target == bindparam("at")) & (check_in.c.id < bindparam("id"))),
+    )
+    .order_by(check_in.c.target.desc(), check_in.c.id.desc())
+    .limit(bindparam("count"))
+)
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -42,10 +58,13 @@ class Task(msgspec.Struct, frozen=True):
 
 
 class Today(msgspec.Struct, frozen=True):
+    """It holds while nothing is written, until `changes_at` (a check-in opens or closes) or the next local date."""
+
     patient: Patient
     date: date
     check_ins: list[Asked]
     tasks: list[Task]
+    changes_at: Instant
 
 
 def today(db: Connection, who: Who, now: Instant) -> Today:
@@ -59,6 +78,7 @@ def today(db: Connection, who: Who, now: Instant) -> Today:
         date.fromordinal(day),
         [asked(db, who.clinic, it) for it in waiting],
         _tasks(db, who, day),
+        min((at for it in standing if it.state == "open" for at in (it.opens, it.closes) if at > now), default=FOREVER),
     )
 
 
@@ -66,6 +86,21 @@ def asked(db: Connection, clinic: str, it: CheckIn) -> Asked:
     recorded = needling.session_of(db, clinic, it.session_id)
     answers = checkins.answers_of(db, clinic, it.session_id).get(it.id, {}) if it.answered_at is not None else {}
     return Asked(it, checkins.questions_of(recorded, it.step), answers)
+
+
+def my_check_ins(db: Connection, who: Who, before: tuple[Instant, str] | None, count: int) -> list[Asked]:
+    """A patient's check-ins, also those to come, latest first; `before` is the (target, id) of the last one seen."""
+    at, id = before or (FOREVER, "")
+    values = {"clinic": who.clinic, "patient": who.id, "at": at, "id": id, "count": count}
+    sessions: dict[str, tuple[Recorded, dict[str, dict[str, Any]]]] = {}
+    found = []
+    for it in [CheckIn(*row) for row in db.execute(_MY_CHECK_INS, values).all()]:
+        if it.session_id not in sessions:
+            recorded = needling.session_of(db, who.clinic, it.session_id)
+            sessions[it.session_id] = recorded, checkins.answers_of(db, who.clinic, it.session_id)
+        recorded, answers = sessions[it.session_id]
+        found.append(Asked(it, checkins.questions_of(recorded, it.step), answers.get(it.id, {})))
+    return found
 
 
 def _tasks(db: Connection, who: Who, day: int) -> list[Task]:
@@ -114,14 +149,14 @@ def patient_ledger(db: Connection, clinic: str, patient: str, first: date, last:
     """Every item behind a patient's number, in order of time."""
     check_range(first, last)
     it = people.patient_of(db, clinic, patient)
-    return sorted((line.item for line in _lines(db, clinic, [it], first, last, now)), key=lambda item: item.wall)
+    return sorted((line.item for line in lines_of(db, clinic, [it], first, last, now)), key=lambda item: item.wall)
 
 
 def clinic_groups(db: Connection, clinic: str, first: date, last: date, by: By, now: Instant) -> list[Group]:
     """The clinic's adherence, one group a clinician, program or ISO week; then all of it together, named ""."""
     check_range(first, last)
-    lines = _lines(db, clinic, people.patients_of(db, clinic), first, last, now)
-    name = _namer(by, people.clinicians_of(db, clinic))
+    lines = lines_of(db, clinic, people.patients_of(db, clinic), first, last, now)
+    name = namer(by, people.clinicians_of(db, clinic))
     groups: dict[str, list[Line]] = defaultdict(list)
     for line in lines:
         groups[name(line)].append(line)
@@ -135,7 +170,7 @@ def check_range(first: date, last: date) -> None:
         raise Invalid("to", f"is more than {LONGEST_RANGE} days after from")
 
 
-def _namer(by: By, clinicians: dict[str, str]) -> Callable[[Line], str]:
+def namer(by: By, clinicians: dict[str, str]) -> Callable[[Line], str]:
     if by == "clinician":
         return lambda line: clinicians.get(line.course.clinician_id, line.course.clinician_id)
     if by == "program":
@@ -147,7 +182,7 @@ def _group(name: str, lines: Sequence[Line]) -> Group:
     return Group(name, len({line.patient_id for line in lines}), adherence.sum_up([line.item for line in lines]))
 
 
-def _lines(
+def lines_of(
     db: Connection, clinic: str, patients: Iterable[Patient], first: date, last: date, now: Instant
 ) -> list[Line]:
     zones = {it.id: it.zone for it in patients}

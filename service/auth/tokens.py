@@ -17,19 +17,19 @@ _WHO = select(token.c.clinic_id, token.c.kind, token.c.person_id).where(
 def make_token(db: Connection, who: Who, now: Instant, given: str | None = None) -> str:
     """A new token for this person; `given` is for a demo, whose tokens must be the same at each start."""
     made = given or secrets.token_urlsafe(32)
-    row = {"hash": _hash(made), "clinic_id": who.clinic, "kind": who.kind, "person_id": who.id, "made_at": now}
+    row = {"hash": fingerprint(made), "clinic_id": who.clinic, "kind": who.kind, "person_id": who.id, "made_at": now}
     db.execute(insert(token), row)
     return made
 
 
 def who_has(db: Connection, presented: str) -> Who | None:
-    row = db.execute(_WHO, {"hash": _hash(presented)}).first()
+    row = db.execute(_WHO, {"hash": fingerprint(presented)}).first()
     return Who(*row) if row is not None else None
 
 
 def end_token(db: Connection, presented: str, now: Instant) -> None:
-    db.execute(update(token).where(token.c.hash == _hash(presented)).values(ended_at=now))
+    db.execute(update(token).where(token.c.hash == fingerprint(presented)).values(ended_at=now))
 
 
-def _hash(presented: str) -> str:
+def fingerprint(presented: str) -> str:
     return sha256(presented.encode()).hexdigest()

@@ -6,9 +6,10 @@ import tempfile
 import warnings
 from pathlib import Path
 
+from tests.benchmarks.api import api
 from tests.benchmarks.engine import engine, planning
 
-PARTS = {"planning": planning, "engine": engine}
+PARTS = {"planning": planning, "engine": engine, "api": api}
 
 
 def main(wanted: list[str]) -> None:

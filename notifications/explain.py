@@ -1,0 +1,53 @@
+"""explain: the reasons of an agenda, as sentences for a clinician. Pure; it decides nothing."""
+
+from collections.abc import Mapping
+
+from notifications.agenda import Reason
+from notifications.timing import Zone
+from programs.schedule import DAY_MINUTES, day_of, time_of
+
+# Codes that end in a word of another list (a step, a tier) are written out, so that a test can hold them against it.
+SENTENCES: Mapping[str, str] = {
+    "step_evening": "The check-in of the same evening, about 6 hours after the needling session.",
+    "step_day1": "The check-in 24 hours after the needling session.",
+    "step_day2": "The check-in 48 hours after the needling session.",
+    "step_day3": "The check-in 72 hours after the needling session, as it was still sore at 48 hours.",
+    "step_day7": "The infection check 7 days after the needling session.",
+    "unanswered": "A reminder in case the check-in of {at} is not answered.",
+    "time_of_day": "The time of day chosen in the plan.",
+    "moved_allowed_hours": "Moved from {at}, which is outside the patient's allowed hours.",
+    "moved_window": "Moved from {at}, to where its window and the allowed hours meet.",
+    "merged": "Together with what would have come at {at}, so that there is one message instead of two.",
+    "flag_emergency": "An answer raised an emergency flag at {at}.",
+    "flag_same_day": "An answer raised a same-day flag at {at}.",
+    # why there is none
+    "conditional": "Asked only if it is still sore at 48 hours.",
+    "not_needed": "Not asked, as it was no longer sore at 48 hours.",
+    "answered": "Already answered.",
+    "cancelled": "The needling session was cancelled.",
+    "already_sent": "Already sent.",
+    "window_over": "Its window is over.",
+    "no_allowed_hour": "Its window has no allowed hour in it.",
+    "reminders_off": "The patient has turned reminders off.",
+    "held": "The plan is on hold then.",
+    "logged": "The patient has already recorded it.",
+    "thinned_out": "Fewer reminders are sent while the patient does not react to them.",
+    "daily_limit": "The patient's limit of messages a day is reached.",
+    "no_consent": "The patient has not agreed to be sent messages.",
+    "discharged": "The patient is discharged.",
+    "no_address": "The patient cannot be reached by any channel.",
+    "refused": "The provider refused the message.",
+}
+
+
+def say(reason: Reason, zone: Zone) -> str:
+    """One sentence; a code without one is shown as it is, as a reason unexplained is better than none."""
+    sentence = SENTENCES.get(reason.code, reason.code.replace("_", " ") + ".")
+    return sentence.format(at=clock(reason.at, zone)) if "{at}" in sentence else sentence
+
+
+def clock(at: int, zone: Zone) -> str:
+    """ "Mon 1 June 17:00" on the patient's own clock."""
+    wall = zone.minutes(at)
+    day = day_of(wall - wall % DAY_MINUTES)
+    return f"{day.strftime('%a')} {day.day} {day.strftime('%B')} {time_of(wall)}"

@@ -1,0 +1,94 @@
+"""A patient's phone or browser: where messages reach it, and what it says became of them."""
+
+from typing import Any, Literal, Union
+
+import msgspec
+from litestar import post, put
+from litestar.response.base import ASGIResponse
+from sqlalchemy import Connection
+
+from notifications.channels import ADDRESSES, new_address
+from notifications.channels.addresses import ConsoleAddress
+from notifications.receipts import Kind
+from programs.instants import Instant
+from service import care
+from service.api.call import ApiRequest, at_me
+from service.api.doc import Doc
+from service.api.wire import Body, Id, Moment, Out, instant
+from service.care import Who
+from service.errors import Wrong, invalid
+
+
+def _body_of(form: type[msgspec.Struct], kind: str) -> type[msgspec.Struct]:
+    """An address as it is sent: its own fields, and `channel`, which says of which channel it is."""
+    fields: list[Any] = [(it.name, it.type) for it in msgspec.structs.fields(form)]
+    return msgspec.defstruct(
+        form.__name__, fields, tag_field="channel", tag=kind, forbid_unknown_fields=True, module=__name__
+    )
+
+
+# A channel that is added to the list is taken here too.
+AddressIn: Any = Union[tuple(_body_of(form, form.kind) for form in ADDRESSES)]  # noqa: UP007
+
+
+class AddressOut(Out, frozen=True, kw_only=True):
+    id: str
+    channel: str
+
+
+class ReceiptIn(Body, frozen=True, kw_only=True):
+    """What became of a message, by the id it came with; `at` is the phone's own time."""
+
+    message_id: Id
+    kind: Kind
+    at: Moment
+
+
+class ReceiptOut(Out, frozen=True, kw_only=True):
+    """`known` was said before."""
+
+    message_id: str
+    result: Literal["noted", "known"]
+
+
+@put("/me/addresses/{id:str}", doc=Doc(takes=AddressIn, gives=AddressOut))
+async def put_address(request: ApiRequest) -> ASGIResponse:
+    """Add an address under an id of your own making, or renew it. Doing it again changes nothing."""
+    call = await at_me(request)
+    it = await call.body(AddressIn)
+    kind, value = _checked(it, call)
+    return await call.change(_put, call.who, call.id(), kind, value, call.now)
+
+
+@post("/me/receipts", status_code=200, doc=Doc(takes=ReceiptIn, gives=ReceiptOut))
+async def confirm_message(request: ApiRequest) -> ASGIResponse:
+    """Say that a message was shown, opened or answered."""
+    call = await at_me(request)
+    return await call.once(200, _confirm, call.who, await call.body(ReceiptIn), call.now)
+
+
+def _checked(it: Any, call: Any) -> tuple[str, dict[str, Any]]:
+    settings = call.desk.settings
+    kind, value = str(it.__struct_config__.tag), msgspec.structs.asdict(it)
+    if kind == ConsoleAddress.kind and not settings.demo:
+        raise invalid(Wrong("is for demonstrations only", "/channel", hint="Use web_push or email."))
+    try:
+        new_address(kind, value, settings.allowed)
+    except ValueError as error:
+        field, _, problem = str(error).partition(": ")
+        known = field if field in value else "endpoint" if field == "push endpoint" else ""
+        raise invalid(Wrong(problem if known else str(error), f"/{known}" if known else "")) from None
+    return kind, value
+
+
+def _put(db: Connection, who: Who, id: str, kind: str, value: dict[str, Any], now: Instant) -> AddressOut:
+    care.put_address(db, who, who.id, id, kind, value, now)
+    return AddressOut(id=id, channel=kind)
+
+
+def _confirm(db: Connection, who: Who, it: ReceiptIn, now: Instant) -> ReceiptOut:
+    fresh = care.confirm(db, who, it.message_id, it.kind, instant(it.at, "/at"), now)
+    return ReceiptOut(message_id=it.message_id, result="noted" if fresh else "known")
+
+
+ROUTES = (put_address, confirm_message)

@@ -1,0 +1,101 @@
+"""Builds the application. Everything is wired here and nowhere else; nothing is decided here.
+
+The worker is only looked at (for /healthz): whoever serves the application starts and stops it.
+"""
+
+import logging
+from collections.abc import Iterable
+from time import perf_counter
+
+from litestar import Litestar, Router
+from litestar.datastructures import State
+from litestar.enums import ScopeType
+from litestar.types import Message, Receive, Scope, Send
+
+from service import console, errors
+from service.api import docs, openapi
+from service.api.call import Desk
+from service.api.routes import DOCS, OPEN, PREFIX, SIGNED_IN
+from service.auth.guards import Gate
+from service.clock import Clock
+from service.database import Database
+from service.jobs import Worker
+from service.settings import Settings
+
+log = logging.getLogger("homestretch.api")
+
+LARGEST_BODY = 1024 * 1024
+
+COMMON: tuple[tuple[bytes, bytes], ...] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+)
+# A page brings its own policy; where none was brought, nothing may be loaded. Health data is kept by no cache.
+POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+CACHE = (b"cache-control", b"no-store")
+STRICT = (b"strict-transport-security", b"max-age=31536000")
+
+
+class Application(Litestar):
+    """Litestar with the two things every reply needs, its own refusals included: safe headers and a line in the log."""
+
+    def __init__(self, *, https: bool, **options: object) -> None:
+        self.safe_headers = [*COMMON, STRICT] if https else [*COMMON]
+        super().__init__(**options)  # type: ignore[arg-type]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
+        if scope["type"] != ScopeType.HTTP:
+            await super().__call__(scope, receive, send)
+            return
+        start, safe = perf_counter(), self.safe_headers
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = _safely(message["headers"], safe)
+                _log(scope, message["status"], start)
+            await send(message)
+
+        await super().__call__(scope, receive, sent)
+
+
+def _safely(headers: Iterable[tuple[bytes, bytes]], safe: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """What a reply says of itself stands: a page's forms need another referrer policy than an API does."""
+    found = list(headers)
+    names = {name for name, _ in found}
+    return found + [header for header in (*safe, POLICY, CACHE) if header[0] not in names]
+
+
+def _log(scope: Scope, status: int, start: float) -> None:
+    """Never the path: an id in it stands for a person."""
+    if log.isEnabledFor(logging.INFO):
+        template = scope.get("path_template") or "(no route)"
+        log.info("%s %s %d %.1f ms", scope["method"], template, status, (perf_counter() - start) * 1000)  # type: ignore[typeddict-item]
+
+
+def build(settings: Settings, db: Database, clock: Clock, worker: Worker | None) -> Litestar:
+    desk = Desk(db, clock, settings, Gate(db, clock), worker.pulse if worker else None)
+    documented = (*SIGNED_IN, *OPEN)
+    return Application(
+        https=settings.public_url.startswith("https://"),
+        route_handlers=[
+            Router(PREFIX, route_handlers=[*SIGNED_IN, *DOCS]),
+            *OPEN,
+            *console.ROUTES,
+        ],
+        state=State(
+            {
+                "desk": desk,
+                "database": db,
+                "clock": clock,
+                "settings": settings,
+                "documentation": docs.document(openapi.document(PREFIX, documented)),
+            }
+        ),
+        exception_handlers={Exception: errors.answer},
+        request_max_body_size=LARGEST_BODY,
+        openapi_config=None,
+        logging_config=None,
+    )

@@ -1,0 +1,43 @@
+"""`homestretch`: the commands there are. Each is imported when it runs, as the web framework alone takes a quarter of
+a second that `homestretch --help` need not wait for."""
+
+from importlib import import_module
+
+import click
+
+
+class Later(click.Command):
+    """Stands in the list of commands; becomes the real one when it is called."""
+
+    def __init__(self, name: str, where: str, short_help: str) -> None:
+        """`where` is module:attribute of the click command."""
+        super().__init__(name, short_help=short_help)
+        self.where = where
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: object
+    ) -> click.Context:
+        module, _, attribute = self.where.partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command.make_context(info_name, args, parent, **extra)
+
+
+COMMANDS = (
+    Later("demo", "service.demo_command:demo", "Fill a demonstration clinic and serve it on this machine."),
+    Later("serve", "service.serving:serve", "Serve the API and the pages, and send what is due."),
+    Later("simulate", "service.simulation.command:simulate", "Run the engine on a fast clock and draw what it sent."),
+    Later("migrate", "service.commands:migrate", "Make the database, or bring it up to date."),
+    Later("vapid", "service.commands:vapid", "Make the key that browsers know this server by."),
+)
+IMPORTS = (
+    Later(
+        "needling-sessions",
+        "service.import_command:needling_sessions",
+        "Visits from a practice-management export (CSV).",
+    ),
+)
+
+main = click.Group("homestretch", help="Aftercare between visits to a clinic that does dry needling.")
+for _command in COMMANDS:
+    main.add_command(_command)
+main.add_command(click.Group("import", commands=IMPORTS, help="Bring in records of another system."))

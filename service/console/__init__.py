@@ -1,0 +1,31 @@
+"""The pages: a patient's today, a clinician's list and patients, the clinic's adherence. They ask service/, never HTTP.
+
+The application gives them its desk (`app.state.desk`, see api/call.py) and adds ROUTES.
+"""
+
+from pathlib import Path
+
+from litestar import Router
+from litestar.datastructures import CacheControlHeader
+from litestar.static_files import create_static_files_router
+
+from service.console import adherence, clinic, doors, entries, profile, today
+
+ROUTES = [
+    Router(
+        "/",
+        route_handlers=[
+            *(doors.home, doors.ask, doors.sign_in, doors.sign_out),
+            *(today.ROUTES + clinic.ROUTES + profile.ROUTES + entries.ROUTES + adherence.ROUTES),
+        ],
+        before_request=doors.same_site,
+        exception_handlers=doors.REFUSALS,
+        include_in_schema=False,
+    ),
+    create_static_files_router(
+        "/console",
+        [Path(__file__).parent / "static"],
+        name="console",
+        cache_control=CacheControlHeader(no_cache=True),
+    ),
+]

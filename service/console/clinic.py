@@ -1,0 +1,190 @@
+"""A clinician's list: flags first, then whom no message reached and who has gone quiet, then the patients."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from typing import NamedTuple
+
+from litestar import Response, get, post
+from litestar.params import FromPath, FromQuery
+from sqlalchemy import Connection
+
+from notifications import outbox
+from notifications.outbox import Row
+from notifications.timing import zone
+from programs import adherence, checkins, needling, people, plans
+from programs.adherence import Adherence
+from programs.aftercare import CheckIn
+from programs.checkins import Flag
+from programs.instants import DAY, HOUR, Instant
+from programs.people import Patient
+from programs.schedule import Course, day_of
+from programs.triage import TIERS
+from service import care, reading
+from service.care import Who
+from service.console.doors import clinician_here
+from service.console.forms import PageRequest
+from service.console.pages import go, page
+from service.console.words import UNREACHED, plan_state, say_date, say_finding
+
+MOST_FLAGS = 1_000
+PATIENTS_A_PAGE = 50
+LAST_DAYS = 28
+# clinical.md 5.7 [P]: two unanswered check-ins are a task for the clinic, not more messages.
+QUIET_AFTER = 2
+QUIET_WITHIN = 14 * DAY
+
+
+class Raised(NamedTuple):
+    """A flag with what a clinician needs to judge it; `hours` from the end of the needling session to the answer."""
+
+    flag: Flag
+    step: str
+    hours: float
+    words: str
+
+
+class Listed(NamedTuple):
+    """One patient of the list; `needled_at` is 0 before the first needling session."""
+
+    patient: Patient
+    needled_at: Instant
+    flags: int
+    plan: str
+    adherence: Adherence
+
+
+class Board(NamedTuple):
+    """`unreached` says why, `quiet` how many check-ins in a row; `after` opens the next page of patients, or is ""."""
+
+    flags: list[Raised]
+    unreached: list[tuple[Patient, str]]
+    quiet: list[tuple[Patient, int]]
+    patients: list[Listed]
+    after: str
+
+
+def board(db: Connection, who: Who, after: str, now: Instant) -> Board:
+    clinic = who.clinic
+    everybody = people.patients_of(db, clinic)
+    current = [it for it in everybody if it.discharged_at is None]
+    flags = checkins.flags_of(db, clinic, open_only=True, count=MOST_FLAGS)
+    shown = [it for it in everybody if it.id > after]
+    return Board(
+        flags=raised(db, clinic, flags),
+        unreached=_unreached(db, clinic, current, now),
+        quiet=_quiet(db, clinic, current, now),
+        patients=_listed(db, clinic, shown[:PATIENTS_A_PAGE], flags, now),
+        after=shown[PATIENTS_A_PAGE - 1].id if len(shown) > PATIENTS_A_PAGE else "",
+    )
+
+
+def raised(db: Connection, clinic: str, flags: Sequence[Flag]) -> list[Raised]:
+    """Worst tier first; within a tier the longest waiting."""
+    found = []
+    for flag in sorted(flags, key=lambda it: (TIERS.index(it.tier), it.raised_at)):
+        check_in = checkins.check_in_of(db, clinic, flag.patient_id, flag.check_in_id)
+        ended_at = needling.session_of(db, clinic, check_in.session_id).session.ended_at
+        answered_at = check_in.answered_at if check_in.answered_at is not None else flag.raised_at
+        found.append(Raised(flag, check_in.step, (answered_at - ended_at) / HOUR, say_finding(flag.finding)))
+    return found
+
+
+def _unreached(db: Connection, clinic: str, patients: Sequence[Patient], now: Instant) -> list[tuple[Patient, str]]:
+    """Whom a message of the last two days did not reach, and why; the latest attempt decides."""
+    rows = outbox.read_book(db, clinic, [it.id for it in patients], now).rows
+    found = ((it, _why_unreached(rows.get(it.id, ()))) for it in patients)
+    return [(it, why) for it, why in found if why]
+
+
+def _why_unreached(rows: Iterable[Row]) -> str:
+    ended = [row for row in rows if row.state == "accepted" or _lost(row)]
+    last = max(ended, key=lambda row: row.ended_at, default=None)
+    return UNREACHED[_lost(last)] if last is not None and _lost(last) else ""
+
+
+def _lost(row: Row) -> str:
+    if row.reason == "no_address":
+        return row.reason
+    return row.state if row.state in ("failed", "expired") else ""
+
+
+def _quiet(db: Connection, clinic: str, patients: Sequence[Patient], now: Instant) -> list[tuple[Patient, int]]:
+    asked: dict[str, list[CheckIn]] = defaultdict(list)
+    for it in checkins.check_ins_of(db, clinic, [it.id for it in patients], now - QUIET_WITHIN):
+        if it.asked_at is not None and (it.state == "answered" or (it.state == "open" and it.closes <= now)):
+            asked[it.patient_id].append(it)
+    counted = ((it, _in_a_row(asked[it.id])) for it in patients)
+    return [(it, count) for it, count in counted if count >= QUIET_AFTER]
+
+
+def _in_a_row(asked: Sequence[CheckIn]) -> int:
+    """How many of the latest were not answered; `asked` is in order of time."""
+    count = 0
+    for it in reversed(asked):
+        if it.state == "answered":
+            break
+        count += 1
+    return count
+
+
+def _listed(
+    db: Connection, clinic: str, patients: Sequence[Patient], flags: Sequence[Flag], now: Instant
+) -> list[Listed]:
+    courses = plans.courses_of(db, clinic, [it.id for it in patients])
+    numbers = four_weeks(db, clinic, patients, now)
+    return [
+        Listed(
+            it,
+            _needled_at(db, clinic, it.id),
+            sum(flag.patient_id == it.id for flag in flags),
+            _plan(courses.get(it.id, ()), zone(it.zone).minutes(now)),
+            numbers[it.id],
+        )
+        for it in sorted(patients, key=lambda it: it.name.casefold())
+    ]
+
+
+def four_weeks(db: Connection, clinic: str, patients: Sequence[Patient], now: Instant) -> dict[str, Adherence]:
+    first, last = last_days(people.clinic_of(db, clinic).zone, now)
+    items: dict[str, list[adherence.Item]] = defaultdict(list)
+    for line in reading.lines_of(db, clinic, patients, first, last, now):
+        items[line.patient_id].append(line.item)
+    return {it.id: adherence.sum_up(items[it.id]) for it in patients}
+
+
+def last_days(zone_name: str, now: Instant) -> tuple[date, date]:
+    today = date.fromordinal(zone(zone_name).wall(now).day)
+    return today - timedelta(days=LAST_DAYS - 1), today
+
+
+def _needled_at(db: Connection, clinic: str, patient: str) -> Instant:
+    standing = (it for it in needling.sessions_of(db, clinic, patient) if it.cancelled_at is None)
+    return max((it.session.ended_at for it in standing), default=0)
+
+
+def _plan(courses: Iterable[Course], here: int) -> str:
+    """The plans that have not ended; else when the last one did."""
+    courses = list(courses)
+    living = [it for it in courses if it.ended_wall is None]
+    if living:
+        return ", ".join(plan_state(it, here) for it in living)
+    ended = max((it.ended_wall for it in courses if it.ended_wall is not None), default=None)
+    return f"ended {say_date(day_of(ended))}" if ended is not None else "none"
+
+
+@get("/clinic")
+async def show(request: PageRequest, after: FromQuery[str] = "") -> Response[str]:
+    here = await clinician_here(request)
+    found: Board = await here.db.read(board, here.who, after, here.now)
+    return page("clinic", here=here, board=found)
+
+
+@post("/clinic/flags/{id:str}/acknowledge")
+async def acknowledge(request: PageRequest, id: FromPath[str]) -> Response[str]:
+    here = await clinician_here(request)
+    await here.db.write(care.acknowledge, here.who, id, here.now)
+    return go("/clinic")
+
+
+ROUTES = [show, acknowledge]

@@ -1,0 +1,165 @@
+"""Who comes in, and where they are let: sign-in by a token kept in a cookie, sign-out, and what a refusal looks like.
+
+The cookie holds the token itself, which scripts cannot read. Every POST must say that it comes from our own pages.
+"""
+
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from litestar import Response, get, post
+from litestar.datastructures import Cookie
+from litestar.types import ExceptionHandlersMap
+from sqlalchemy import Connection
+
+from programs import people
+from programs.instants import Instant
+from programs.people import Clinic
+from service import errors
+from service.api.call import Desk, checked_id
+from service.auth import tokens
+from service.care import Who
+from service.console.forms import PageRequest, typed
+from service.console.pages import go, page
+from service.database import Database
+from service.errors import NOT_FOR_YOU, Refused
+
+COOKIE = "homestretch"
+COOKIE_DAYS = 30
+# A demonstration's tokens, which service/demo.py makes; they open nothing where there is no demo.
+DEMO = (("Ada, a patient", "demo-ada"), ("Ben, a clinician", "demo-ben"))
+HOMES = {"patient": "/today", "clinician": "/clinic"}
+
+
+class Here(NamedTuple):
+    """Somebody signed in, at one request; `now` is read once, so that a page agrees with itself."""
+
+    who: Who
+    name: str
+    clinic: Clinic
+    zone: str  # the clock this person reads: a patient's own, a clinician's clinic's
+    now: Instant
+    db: Database
+
+
+class Elsewhere(Exception):
+    """This page is not for whoever asks: they are sent to the one that is."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+async def patient_here(request: PageRequest) -> Here:
+    return await _here(request, "patient")
+
+
+async def clinician_here(request: PageRequest) -> Here:
+    return await _here(request, "clinician")
+
+
+async def _here(request: PageRequest, kind: str) -> Here:
+    here = await visitor(request)
+    if here is None:
+        raise Elsewhere("/sign-in")
+    if here.who.kind != kind:
+        raise Elsewhere("/")
+    for name, id in request.path_params.items():
+        checked_id(id, name)
+    return here
+
+
+def desk_of(request: PageRequest) -> Desk:
+    return request.app.state.desk  # type: ignore[no-any-return]
+
+
+async def visitor(request: PageRequest) -> Here | None:
+    """Whoever the cookie stands for; None for nobody we know."""
+    desk = desk_of(request)
+    token = request.cookies.get(COOKIE, "")
+    here: Here | None = await desk.db.read(_arrive, token, desk.clock.now(), desk.db) if token else None
+    request.state.here = here
+    return here
+
+
+def _arrive(db: Connection, token: str, now: Instant, database: Database) -> Here | None:
+    who = tokens.who_has(db, token)
+    if who is None:
+        return None
+    clinic = people.clinic_of(db, who.clinic)
+    if who.kind == "patient":
+        patient = people.patient_of(db, who.clinic, who.id)
+        return Here(who, patient.name, clinic, patient.zone, now, database)
+    return Here(who, people.clinician_of(db, who.clinic, who.id), clinic, clinic.zone, now, database)
+
+
+def same_site(request: PageRequest) -> None:
+    """Before every handler. Browsers say where a POST comes from: Sec-Fetch-Site (https, localhost), else Origin."""
+    if request.method != "POST":
+        return
+    fetch_site = request.headers.get("sec-fetch-site")
+    if fetch_site is not None:
+        ours = fetch_site in ("same-origin", "none")
+    else:
+        origin = urlsplit(request.headers.get("origin", "")).netloc
+        ours = origin != "" and origin in (request.headers.get("host", ""), _public(request).netloc)
+    if not ours:
+        raise Refused(NOT_FOR_YOU, "This form was not sent from our own pages, so nothing was changed.")
+
+
+def _public(request: PageRequest) -> Any:
+    return urlsplit(desk_of(request).settings.public_url)
+
+
+# sign-in
+
+
+@get("/", name="home")
+async def home(request: PageRequest) -> Response[str]:
+    here = await visitor(request)
+    return go(HOMES[here.who.kind] if here else "/sign-in")
+
+
+@get("/sign-in")
+async def ask(request: PageRequest) -> Response[str]:
+    return _sign_in_page(request)
+
+
+@post("/sign-in")
+async def sign_in(request: PageRequest) -> Response[str]:
+    token = (await typed(request))["token"]
+    if await desk_of(request).db.read(tokens.who_has, token) is None:
+        return _sign_in_page(request, 403, "We do not know this code. Check that you have all of it, and try again.")
+    return go("/", _cookie(request, token, COOKIE_DAYS * 86_400))
+
+
+@post("/sign-out")
+async def sign_out(request: PageRequest) -> Response[str]:
+    """This browser forgets the token; the token itself stays good, as an app may live by it."""
+    return go("/sign-in", _cookie(request, "", 0))
+
+
+def _sign_in_page(request: PageRequest, status: int = 200, problem: str = "") -> Response[str]:
+    settings = desk_of(request).settings
+    return page("sign_in", status, here=None, problem=problem, demo=DEMO if settings.demo else ())
+
+
+def _cookie(request: PageRequest, value: str, seconds: int) -> Cookie:
+    secure = _public(request).scheme == "https"
+    return Cookie(COOKIE, value=value, path="/", max_age=seconds, httponly=True, samesite="lax", secure=secure)
+
+
+# refusals
+
+
+def elsewhere(request: PageRequest, error: Elsewhere) -> Response[str]:
+    return go(error.path)
+
+
+def refuse(request: PageRequest, error: Exception) -> Response[str]:
+    """Every other error: said, counted and logged as the API would, but on a page."""
+    it = errors.refused(error)
+    errors.answer(request, error)  # for its line in the log
+    return page("refused", it.kind.status, here=request.state.get("here"), said=it.detail)
+
+
+REFUSALS: ExceptionHandlersMap = {Elsewhere: elsewhere, Exception: refuse}

@@ -1,0 +1,198 @@
+"""How the pages say it: times on a person's own clock, states, rules and answers in plain words. Nothing is decided."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any
+
+from notifications import explain
+from notifications.agenda import Reason
+from notifications.timing import zone
+from programs import questions
+from programs.aftercare import CheckIn
+from programs.instants import Instant
+from programs.questions import Question
+from programs.schedule import Course, day_of, time_of
+from programs.triage import Finding
+
+TIERS = {"emergency": "Emergency", "same_day": "Same day", "next_visit": "Next visit"}
+STEPS = {"evening": "Same evening", "day1": "24 h", "day2": "48 h", "day3": "72 h", "day7": "Day 7"}
+PATIENT_STEPS = {
+    "evening": "The evening of your visit",
+    "day1": "One day after your visit",
+    "day2": "Two days after your visit",
+    "day3": "Three days after your visit",
+    "day7": "One week after your visit",
+}
+# "Missed" is said to nobody: clinical.md 7.4.
+ITEMS = {
+    "done": "done",
+    "partly": "partly done",
+    "late": "done late",
+    "skipped": "skipped",
+    "missed": "not logged",
+    "excused": "on hold",
+    "not_reached": "not reached by a reminder",
+    "open": "still open",
+}
+BANDS = {"on track": "on track", "partial": "partly on track", "low": "low", "not enough data": "not enough data"}
+REASONS = {
+    "too_sore": "too sore",
+    "no_time": "no time",
+    "forgot": "forgot",
+    "unsure_how": "not sure how",
+    "unwell": "unwell",
+    "other": "another reason",
+}
+UNREACHED = {
+    "no_address": "no phone or e-mail address that works",
+    "failed": "every try to send was refused",
+    "expired": "it could not be sent in time",
+}
+
+
+# time
+
+
+def say_date(day: date) -> str:
+    return f"{day:%a} {day.day} {day:%b %Y}"
+
+
+def say_day(day: date) -> str:
+    return f"{day:%A} {day.day} {day:%B}"
+
+
+def say_time(at: Instant, zone_name: str) -> str:
+    """ "Mon 1 Jun 2026, 11:00" on the clock of that zone"""
+    wall = zone(zone_name).minutes(at)
+    return f"{say_date(day_of(wall))}, {time_of(wall)}"
+
+
+def say_visit(at: Instant, zone_name: str) -> str:
+    """ "Monday 1 June, 11:00": as a patient thinks of it, who needs no year"""
+    wall = zone(zone_name).minutes(at)
+    return f"{say_day(day_of(wall))}, {time_of(wall)}"
+
+
+def say_wall(wall: int) -> str:
+    return f"{say_date(day_of(wall))}, {time_of(wall)}"
+
+
+def form_time(at: Instant, zone_name: str) -> str:
+    """What a datetime-local field takes: "2026-06-01T11:00" """
+    wall = zone(zone_name).minutes(at)
+    return f"{day_of(wall).isoformat()}T{time_of(wall)}"
+
+
+def say_times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def spoken(id: str) -> str:
+    """ "too_sore" -> "too sore": for ids that are words already"""
+    return id.replace("_", " ")
+
+
+# check-ins, answers, flags
+
+
+def check_in_state(it: CheckIn, now: Instant) -> str:
+    if it.state == "conditional":
+        return "only if still sore at 48 hours" if now < it.closes else "not asked"
+    if it.state != "open":
+        return spoken(it.state)
+    if it.closes <= now:
+        return "asked, not answered" if it.asked_at is not None else "not asked"
+    if it.asked_at is not None:
+        return "asked, waiting for an answer"
+    return "planned" if now < it.opens else "open, not asked yet"
+
+
+def options(question: Question) -> list[tuple[str, str]]:
+    """The value and the words of each answer a person can choose."""
+    if question.kind == "yes_no":
+        return [("yes", "Yes"), ("no", "No")]
+    if question.kind == "scale_0_10":
+        return [(str(score), str(score)) for score in range(11)]
+    return list(zip(question.options, question.labels["en"], strict=True)) if question.options else []
+
+
+def say_answer(id: str, answer: Any) -> str:
+    if isinstance(answer, bool):
+        return "Yes" if answer else "No"
+    if isinstance(answer, int):
+        return f"{answer} of 10"
+    return dict(options(questions.BY_ID[id])).get(answer, str(answer))
+
+
+def say_answers(answers: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Question and answer in words, in the order in which they are asked."""
+    order = list(questions.BY_ID)
+    return [(say_question(id), say_answer(id, answers[id])) for id in sorted(answers, key=order.index)]
+
+
+def say_question(id: str) -> str:
+    return questions.BY_ID[id].text["en"]
+
+
+def plain_noes(answers: Mapping[str, Any]) -> list[str]:
+    """The warning signs that were asked about and are not there: read last, and together."""
+    asked = (id for id in questions.BY_ID if id.startswith("rf_") and id in answers)
+    return [say_question(id) for id in asked if answers[id] in (False, "no")]
+
+
+def noted(answers: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Everything else that was answered."""
+    noes = plain_noes(answers)
+    return [said for said in say_answers(answers) if said[0] not in noes]
+
+
+# The rules that weigh numbers; every other one says which question was answered how.
+_RULES = {
+    "sore_severe": "Soreness where the needles went is {q_sore} of 10. The rule fires at 8.",
+    "sore_rising": "Soreness went up from {q_sore_day1} of 10 at 24 hours to {q_sore} of 10 at 48 hours.",
+    "sore_lasting": "Soreness is still {q_sore} of 10, {hours:.0f} hours after needling.",
+    "usual_worse": "The usual pain is {q_usual} of 10; the lowest answer before was {q_usual_lowest} of 10.",
+    "written": "The patient wrote something to read.",
+}
+
+
+def say_finding(it: Finding) -> str:
+    """What fired and on which answers, for a clinician."""
+    if it.rule in _RULES:
+        return _RULES[it.rule].format(**it.inputs)
+    return " ".join(f"“{question}” {answer}." for question, answer in say_answers(it.inputs))
+
+
+# plans and messages
+
+
+def plan_state(course: Course, here: int) -> str:
+    """`here` is the patient's wall now."""
+    if course.ended_wall is not None:
+        return f"ended {say_date(day_of(course.ended_wall))}"
+    terms = course.revisions[-1].terms
+    if course.revisions[0].from_wall > here:
+        return f"starts {say_date(terms.starts_on)}"
+    if terms.ends_on is not None and terms.ends_on < day_of(here):
+        return f"ran until {say_date(terms.ends_on)}"
+    held = [it for it in course.holds if it.from_wall <= here and (it.until_wall is None or here < it.until_wall)]
+    if not held:
+        return "running"
+    until = held[-1].until_wall
+    return f"on hold until {say_date(day_of(until))}" if until is not None else "on hold"
+
+
+_SUBJECTS = {"check_in": "Check-in", "nudge": "Second prompt, check-in"}
+
+
+def say_subject(subject: str) -> str:
+    """What a message is about. Its key holds ids only: a step's name, or a bout's wall."""
+    kind, _, rest = subject.partition(":")
+    if kind == "bout":
+        return f"Home program of {time_of(int(rest.rpartition(':')[2]))}"
+    return f"{_SUBJECTS.get(kind, kind)} {STEPS.get(rest.rpartition('-')[2], '').lower()}".strip()
+
+
+def say_reasons(reasons: Iterable[Reason], zone_name: str) -> str:
+    """Each sentence once: of three prompts merged into one, two often come from the same minute."""
+    return " ".join(dict.fromkeys(explain.say(reason, zone(zone_name)) for reason in reasons))

@@ -1,0 +1,183 @@
+"""`homestretch serve`: the API, the pages and the worker in one process, and the order in which they start and stop.
+
+Whoever stops it (Ctrl-C, SIGTERM) has it stopped within three seconds: first no request comes in, then no message goes
+out, then the database is closed. What the worker had in hand is taken up by the next one.
+"""
+
+import asyncio
+import contextlib
+import errno
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+
+import click
+import uvicorn
+
+from notifications.channels import Channel
+from notifications.channels.console import Console
+from notifications.channels.email import Email, Smtp
+from notifications.channels.vapid import VapidKeys
+from notifications.channels.web_push import PushSettings, WebPush
+from service.app import build
+from service.clock import Clock, SystemClock
+from service.database import connect
+from service.jobs import Worker
+from service.migrations import migrate
+from service.settings import Settings, read
+
+log = logging.getLogger("homestretch.serving")
+
+LAST_REQUESTS = 1  # seconds
+LAST_TURN = 1
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@click.command()
+def serve() -> None:
+    """Serve the API and the pages, and send what is due, as the settings (HOMESTRETCH_...) say. Ctrl-C stops it."""
+    try:
+        settings = read(os.environ)
+        check_credentials(settings)
+        taken = listening(settings)
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo("Bringing the database up to date.")
+    migrate(settings.database_url)
+    with taken:
+        serve_on(taken, settings, [f"Homestretch serves {settings.public_url}. Ctrl-C stops it."])
+
+
+def listening(settings: Settings) -> socket.socket:
+    """The socket, taken before anything else is done; OSError says in a line why it cannot be had."""
+    family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+    # Named as TCP, or asyncio does not switch Nagle's algorithm off, and each reply waits 40 ms for an acknowledgement.
+    taken = socket.socket(family, kind, protocol)
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        taken.bind(address)
+        taken.listen(2048)
+    except OSError as error:
+        taken.close()
+        where = f"port {settings.port} of {settings.host}"
+        if error.errno == errno.EADDRINUSE:
+            raise OSError(f"{where} is taken: is Homestretch running already?") from None
+        raise OSError(f"{where} cannot be opened: {error.strerror}") from None
+    return taken
+
+
+def serve_on(taken: socket.socket, settings: Settings, hello: Sequence[str]) -> None:
+    """Until a signal comes; `hello` is printed when requests are answered."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for chatty in ("uvicorn", "apscheduler", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    asyncio.run(_serve(taken, settings, hello))
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us: its own handling raises them again when it has stopped, and nothing could follow."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.answers = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.answers.set()
+
+
+async def _serve(taken: socket.socket, settings: Settings, hello: Sequence[str]) -> None:
+    stop, clock = _stop_asked(), SystemClock()
+    async with contextlib.AsyncExitStack() as closing:
+        db = await closing.enter_async_context(await connect(settings.database_url))
+        channels = channels_of(settings, clock)
+        for channel in channels.values():
+            closing.push_async_callback(channel.close)
+        worker = Worker(db, channels, clock)
+        config = uvicorn.Config(
+            build(settings, db, clock, worker),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=LAST_REQUESTS,
+        )
+        worker.start()
+        closing.push_async_callback(_finish, worker)
+        await _answer(_Server(config), taken, stop, hello)
+
+
+def _stop_asked() -> asyncio.Event:
+    stop = asyncio.Event()
+    for signal_ in SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(signal_, stop.set)
+    return stop
+
+
+async def _answer(server: _Server, taken: socket.socket, stop: asyncio.Event, hello: Sequence[str]) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(server.serve([taken]))
+        await server.answers.wait()
+        # What stands now stands until the end: collections that skip it cut the 99th percentile to a ninth.
+        gc.collect()
+        gc.freeze()
+        for line in hello:
+            click.echo(line)
+        sys.stdout.flush()
+        await stop.wait()
+        server.should_exit = True
+
+
+async def _finish(worker: Worker) -> None:
+    try:
+        async with asyncio.timeout(LAST_TURN):
+            await worker.stop()
+    except TimeoutError:
+        log.warning("a message was still being sent; it is taken up again at the next start")
+
+
+def check_credentials(settings: Settings) -> None:
+    """ValueError where push or mail could not work with what was given: better now than at the first message."""
+    if settings.vapid_key:
+        _keys(settings)
+    if settings.smtp_host:
+        _smtp(settings)
+
+
+def channels_of(settings: Settings, clock: Clock) -> dict[str, Channel]:
+    """Those there are credentials for; in a demonstration, or where there are none, the console."""
+
+    def seconds() -> float:
+        return clock.now() / 1000
+
+    found: dict[str, Channel] = {}
+    if settings.vapid_key:
+        found[WebPush.kind] = WebPush(PushSettings(_keys(settings), settings.public_url, settings.allowed), seconds)
+    if settings.smtp_host:
+        found[Email.kind] = Email(_smtp(settings), seconds)
+    if settings.demo or not found:
+        found[Console.kind] = Console(settings.public_url, click.echo)
+    return found
+
+
+def _keys(settings: Settings) -> VapidKeys:
+    return VapidKeys.from_pem(settings.vapid_key, settings.vapid_subject)
+
+
+def _smtp(settings: Settings) -> Smtp:
+    return Smtp(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        username=settings.smtp_username,
+        password=settings.smtp_password,
+        tls=settings.smtp_tls,
+        sender=settings.smtp_sender,
+        public_url=settings.public_url,
+    )

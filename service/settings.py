@@ -1,0 +1,122 @@
+"""What the operator sets, from the environment, as one value checked at start. It reads files of secrets, nothing else.
+
+Each field is a variable named HOMESTRETCH_ and the field; a secret may lie in a file named by the variable with _FILE
+behind it. A name that is none of these is refused with the nearest one that is: a typo would else be a default.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from notifications.channels import Allowed
+from programs.errors import did_you_mean
+
+PREFIX = "HOMESTRETCH_"
+SECRETS = ("database_url", "vapid_key", "smtp_password")
+
+
+class SettingsError(ValueError):
+    """Every problem, one a line, each naming its variable."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The defaults are those of one person on one machine, without push or e-mail."""
+
+    database_url: str = "sqlite:///data/homestretch.db"
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8000
+    public_url: str = "http://127.0.0.1:8000"
+    """Where a patient's browser finds this server; what messages link to."""
+    demo: bool = False
+    """Allows what only a demonstration needs: addresses on this machine, and the console channel."""
+    push_hosts: tuple[str, ...] = ()
+    """Push services beyond the usual, with commas between: push.example.org,.example.net"""
+    vapid_key: str = ""
+    """The server's private key towards push services, in PEM form; best given as HOMESTRETCH_VAPID_KEY_FILE."""
+    vapid_subject: str = ""
+    """mailto:someone@example.org"""
+    smtp_host: str = ""
+    smtp_port: Annotated[int, Meta(ge=1, le=65535)] = 587
+    smtp_username: str = ""
+    smtp_password: str = ""
+    smtp_tls: Literal["none", "starttls", "tls"] = "starttls"
+    smtp_sender: str = ""
+    """Aftercare <aftercare@clinic.example>"""
+
+    @property
+    def allowed(self) -> Allowed:
+        return Allowed(hosts=self.push_hosts, loopback=self.demo)
+
+    def __repr__(self) -> str:
+        shown = {name: value for name, value in msgspec.structs.asdict(self).items() if name not in SECRETS}
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+
+def read(environ: Mapping[str, str]) -> Settings:
+    """Raises SettingsError. A variable that is empty counts as not given."""
+    given = {name: value for name, value in environ.items() if name.startswith(PREFIX) and value.strip()}
+    problems = [_unknown(name) for name in given if name not in _known()]
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        try:
+            _take(name, value, values)
+        except (ValueError, OSError) as error:
+            problems.append(f"{name}: {error}")
+    settings = Settings(**values)
+    problems += _contradictions(settings)
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return settings
+
+
+def _known() -> dict[str, str]:
+    """Variable -> field."""
+    fields = {f"{PREFIX}{field.upper()}": field for field in Settings.__struct_fields__}
+    return fields | {f"{PREFIX}{field.upper()}_FILE": field for field in SECRETS}
+
+
+def _unknown(name: str) -> str:
+    return f"{name} is not a setting. {did_you_mean(name, _known())}".rstrip()
+
+
+def _take(name: str, value: str, values: dict[str, Any]) -> None:
+    field = _known().get(name)
+    if field is None:
+        return
+    if field in values:
+        raise ValueError(f"is given twice, also as {PREFIX}{field.upper()} or with _FILE")
+    if name.endswith("_FILE"):
+        value = Path(value).read_text("utf-8").strip()
+    form = msgspec.structs.fields(Settings)[Settings.__struct_fields__.index(field)].type
+    words: Any = tuple(value.replace(",", " ").split()) if field == "push_hosts" else value
+    try:
+        values[field] = msgspec.convert(words, form, strict=False)
+    except msgspec.ValidationError as error:
+        raise ValueError(_plain(str(error))) from None
+
+
+def _plain(problem: str) -> str:
+    return problem.replace("`", "").replace("Invalid enum value", "not one of the values allowed:")
+
+
+def _contradictions(it: Settings) -> list[str]:
+    """What no single setting can say of itself."""
+    found = []
+    if not it.database_url.startswith(("sqlite:///", "postgresql://")):
+        found.append(f"{PREFIX}DATABASE_URL: expected sqlite:///path or postgresql://...")
+    url = urlsplit(it.public_url)
+    if url.scheme not in ("http", "https") or not url.netloc or not it.public_url.isascii() or " " in it.public_url:
+        found.append(f"{PREFIX}PUBLIC_URL: expected an address such as https://aftercare.example.org")
+    if bool(it.vapid_key) != bool(it.vapid_subject):
+        found.append(f"{PREFIX}VAPID_KEY and {PREFIX}VAPID_SUBJECT: give both, or neither")
+    if bool(it.smtp_host) != bool(it.smtp_sender):
+        found.append(f"{PREFIX}SMTP_HOST and {PREFIX}SMTP_SENDER: give both, or neither")
+    try:
+        Allowed(hosts=it.push_hosts)
+    except ValueError as error:
+        found.append(f"{PREFIX}PUSH_HOSTS: {error}")
+    return found

@@ -1,0 +1,174 @@
+"""Every route: it works for whom it is for, and a stranger gets nothing. A route that is not on the list fails."""
+
+from typing import Any, NamedTuple
+
+import msgspec
+from litestar.handlers import HTTPRouteHandler
+from sqlalchemy import Connection, select
+
+from notifications.tables import message
+from programs.instants import HOUR, Instant, say
+from service import care
+from service.api.docs import ROUTES as DOCS
+from service.api.routes import OPEN, SIGNED_IN
+from service.care import Who
+from tests.service.api.conftest import Api
+from tests.world import ADA, BEN, CLEO, DOV, EVE, NOON
+
+CLINIC_PATH = "/clinics/riverside"
+NEEDLED = {"patient_id": "ada", "ended_at": "2026-06-01T11:00:00-04:00", "muscles": ["TFL"], "side": "left"}
+TERMS = {"prescriptions": [{"exercise": "hip_bridge", "dosage": {"sets": 3, "reps": 10}}], "times": ["09:00"]}
+DONE = {
+    "id": "c1",
+    "plan_id": "p1",
+    "exercise": "hip_bridge",
+    "date": "2026-06-02",
+    "time": "09:00",
+    "outcome": "done",
+    "done_at": "2026-06-01T14:00:00-04:00",
+}
+
+
+class Case(NamedTuple):
+    """A request that works; `FLAG` and `MESSAGE` in it stand for ids that only the database knows."""
+
+    method: str
+    path: str
+    who: Who
+    body: Any = None
+    status: int = 200
+    if_match: str = ""
+
+
+CASES = (
+    Case("GET", CLINIC_PATH, BEN),
+    Case("GET", f"{CLINIC_PATH}/patients", BEN),
+    Case(
+        "POST",
+        f"{CLINIC_PATH}/patients",
+        BEN,
+        {"name": "Zoë", "zone": "Europe/Madrid", "clinician_id": "ben", "consent": True},
+        201,
+    ),
+    Case("GET", f"{CLINIC_PATH}/patients/ada", CLEO),
+    Case("PATCH", f"{CLINIC_PATH}/patients/ada", BEN, {"zone": "Europe/Madrid"}, if_match='"1"'),
+    Case("POST", f"{CLINIC_PATH}/needling-sessions", BEN, NEEDLED, 201),
+    Case("GET", f"{CLINIC_PATH}/needling-sessions/s1", CLEO),
+    Case("PUT", f"{CLINIC_PATH}/needling-sessions/s1", BEN, NEEDLED, if_match='"1"'),
+    Case("DELETE", f"{CLINIC_PATH}/needling-sessions/s1", BEN, if_match='"2"'),
+    Case("GET", f"{CLINIC_PATH}/patients/ada/plans", BEN),
+    Case("POST", f"{CLINIC_PATH}/patients/ada/plans", BEN, {"title": "Hip", **TERMS}, 201),
+    Case("PUT", f"{CLINIC_PATH}/patients/ada/plans/p1", BEN, TERMS, if_match='"1"'),
+    Case("POST", f"{CLINIC_PATH}/patients/ada/plans/p1/hold", BEN, {"reason": "needled"}),
+    Case("POST", f"{CLINIC_PATH}/patients/ada/plans/p1/end", BEN),
+    Case("GET", f"{CLINIC_PATH}/patients/ada/agenda?days=3", BEN),
+    Case("POST", f"{CLINIC_PATH}/patients/ada/agenda", BEN, {"plan": {"template": "iliopsoas_b", "times": ["08:00"]}}),
+    Case("GET", f"{CLINIC_PATH}/patients/ada/adherence?items=true", BEN),
+    Case("GET", f"{CLINIC_PATH}/adherence?by=program", BEN),
+    Case("GET", f"{CLINIC_PATH}/flags", BEN),
+    Case("POST", f"{CLINIC_PATH}/flags/FLAG/acknowledge", BEN),
+    Case("GET", "/me/today", ADA),
+    Case("GET", "/me/check-ins", ADA),
+    Case("POST", "/me/check-ins/s1-evening/answers", ADA, {"answers": {"q_sore": 3}}),
+    Case("POST", "/me/completions", ADA, {"items": [DONE]}),
+    Case("PUT", "/me/addresses/ada-mail", ADA, {"channel": "email", "mailbox": "ada@example.org"}),
+    Case("POST", "/me/receipts", ADA, {"message_id": "MESSAGE", "kind": "opened", "at": say(NOON + HOUR)}),
+    Case("GET", "/healthz", BEN),
+)
+
+
+def template(handler: HTTPRouteHandler) -> list[tuple[str, str]]:
+    return [(str(method), path.replace(":str", "")) for method in handler.http_methods for path in handler.paths]
+
+
+def flagged(db: Connection, now: Instant) -> tuple[str, str]:
+    """The id of a flag that Ada's answer raised, and of a message of hers."""
+    reply = care.answer(db, ADA, "s1-evening", {"rf_bleed": True}, now, now)
+    found = db.execute(select(message.c.id).where(message.c.person_id == "ada").limit(1)).scalar_one()
+    return reply.answered.flags[0], found
+
+
+async def requests(api: Api) -> list[Case]:
+    flag, message_id = await api.db.write(flagged, api.clock.now())
+    text = msgspec.json.encode(CASES).decode().replace("FLAG", flag).replace("MESSAGE", message_id)
+    return msgspec.json.decode(text, type=list[Case])
+
+
+async def send(api: Api, case: Case, who: Who | None, path: str = "") -> Any:
+    headers = {"if_match": case.if_match} if case.if_match else {}
+    return await api(case.method, path or case.path, who, case.body, **headers)
+
+
+def test_every_route_is_on_the_list() -> None:
+    """Whoever adds a route adds a case, and with it the tests below."""
+    table = {one for handler in (*SIGNED_IN, *OPEN) for one in template(handler)}
+    ids = {"ada": "{id}", "s1": "{id}", "p1": "{id}", "FLAG": "{id}", "s1-evening": "{id}", "ada-mail": "{id}"}
+    listed = set()
+    for case in CASES:
+        parts = case.path.partition("?")[0].replace("riverside", "{clinic}").split("/")
+        named = "/".join(ids.get(part, part) for part in parts)
+        listed.add((case.method, named.replace("patients/{id}/plans", "patients/{patient}/plans")))
+    assert listed == table
+    assert [one for handler in DOCS for one in template(handler)] == [("GET", "/openapi.json"), ("GET", "/docs")]
+
+
+async def test_every_route_works_for_whom_it_is_for(api: Api) -> None:
+    for case in await requests(api):
+        reply = await send(api, case, case.who)
+        assert reply.status_code == case.status, (case, reply.text)
+
+
+async def test_without_signing_in_every_route_is_closed(api: Api) -> None:
+    for case in await requests(api):
+        if case.path == "/healthz":
+            continue
+        for who in (None, Who("riverside", "clinician", "not-a-token")):
+            reply = await send(api, case, who)
+            assert reply.status_code == 401, case
+            assert reply.headers["www-authenticate"].startswith("Bearer")
+
+
+async def test_patients_reach_nothing_of_a_clinic_and_clinicians_nothing_of_a_patient(api: Api) -> None:
+    for case in await requests(api):
+        if case.path == "/healthz":
+            continue
+        strangers = (BEN, DOV) if case.path.startswith("/me") else (ADA, EVE)
+        for who in strangers:
+            assert (await send(api, case, who)).status_code == 403, (case, who)
+
+
+async def test_another_clinic_answers_like_one_that_is_not_there(api: Api) -> None:
+    for case in await requests(api):
+        if case.path.startswith("/clinics"):
+            theirs = await send(api, case, DOV)
+            nowhere = await send(api, case, DOV, case.path.replace("riverside", "nowhere"))
+            assert theirs.status_code == nowhere.status_code == 404, case
+            assert theirs.content == nowhere.content
+
+
+async def test_an_id_of_another_clinic_opens_nothing_under_ones_own(api: Api) -> None:
+    """Dov at his own clinic, with the ids of Ben's patients."""
+    tried = 0
+    for case in await requests(api):
+        path = case.path.replace("riverside", "harbour")
+        if path.startswith("/clinics") and (path.count("/") > 3 or "needling-sessions" in path):
+            tried += 1
+            assert (await send(api, case, DOV, path)).status_code == 404, path
+    assert tried >= 14
+
+
+async def test_what_is_somebody_elses_is_not_there(api: Api) -> None:
+    cases = {case.path: case for case in await requests(api)}
+    for path in ("/me/check-ins/s1-evening/answers", "/me/receipts"):
+        assert (await send(api, cases[path], EVE)).status_code == 404
+    judged = (await send(api, cases["/me/completions"], EVE)).json()["items"]
+    assert [it["verdict"] for it in judged] == ["rejected"]
+    await send(api, cases["/me/addresses/ada-mail"], ADA)
+    body = {"channel": "email", "mailbox": "eve@example.org"}
+    assert (await api("PUT", "/me/addresses/ada-mail", EVE, body)).status_code == 200  # of her own clinic
+    assert (await api("PUT", "/me/addresses/ben-desk", ADA, body)).status_code == 404
+
+
+async def test_an_id_that_cannot_be_is_not_there(api: Api) -> None:
+    for id in ("%00", "a%0Ab", "x" * 65, "%ED%A0%80", "%F0%9F%A6%B5", "a%20b"):
+        assert (await api("GET", f"{CLINIC_PATH}/patients/{id}")).status_code == 404, id

@@ -1,0 +1,67 @@
+"""The pages in the application, and browsers of the people of tests/world.py, all in this process."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any, cast
+
+import httpx
+import pytest
+from sqlalchemy import Connection
+
+from service.app import build
+from service.auth import tokens
+from service.care import Who
+from service.clock import SetClock
+from service.console.doors import COOKIE
+from service.database import Database
+from service.settings import Settings
+from tests.world import ADA, BEN, CLEO, DOV, EVE, NOON, populate
+
+ORIGIN = "http://pages.test"
+OURS = {"sec-fetch-site": "same-origin"}
+Browser = Callable[[Who | None], httpx.AsyncClient]
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock(NOON)
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings(public_url=ORIGIN)
+
+
+@pytest.fixture
+async def world(database: Database) -> Database:
+    """Everybody of tests/world.py with a token of their own: their id."""
+
+    def tokens_too(db: Connection) -> None:
+        populate(db)
+        for who in (ADA, BEN, CLEO, DOV, EVE):
+            tokens.make_token(db, who, NOON, given=who.id)
+
+    await database.write(tokens_too)
+    return database
+
+
+@pytest.fixture
+async def browser(world: Database, clock: SetClock, settings: Settings) -> AsyncIterator[Browser]:
+    """A browser that somebody is signed in with, or nobody; it says of itself that its forms are ours."""
+    app = build(settings, world, clock, None)
+    opened: list[httpx.AsyncClient] = []
+
+    def open_one(who: Who | None) -> httpx.AsyncClient:
+        cookies = {COOKIE: who.id} if who else {}
+        one = httpx.AsyncClient(
+            transport=httpx.ASGITransport(cast(Any, app)),
+            base_url=ORIGIN,
+            headers=OURS,
+            cookies=cookies,
+            follow_redirects=True,
+        )
+        opened.append(one)
+        return one
+
+    yield open_one
+    for one in opened:
+        await one.aclose()

@@ -1,0 +1,107 @@
+"""Settings: every one from a variable, secrets from files, and whatever is wrong said at once, with its variable."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from service.settings import SECRETS, Settings, SettingsError, read
+
+
+def problems(**environ: str) -> list[str]:
+    with pytest.raises(SettingsError) as raised:
+        read({f"HOMESTRETCH_{name}": value for name, value in environ.items()})
+    return str(raised.value).split("\n")
+
+
+def test_nothing_set_is_one_person_on_one_machine() -> None:
+    it = read({"PATH": "/bin", "HOMESTRETCHED": "x"})
+    assert it == Settings()
+    assert (it.database_url, it.host, it.port, it.demo) == (
+        "sqlite:///data/homestretch.db",
+        "127.0.0.1",
+        8000,
+        False,
+    )
+
+
+def test_every_setting_is_read_from_its_variable() -> None:
+    it = read(
+        {
+            "HOMESTRETCH_DATABASE_URL": "postgresql://localhost/homestretch",
+            "HOMESTRETCH_HOST": "0.0.0.0",
+            "HOMESTRETCH_PORT": "9000",
+            "HOMESTRETCH_PUBLIC_URL": "https://aftercare.example.org",
+            "HOMESTRETCH_DEMO": "true",
+            "HOMESTRETCH_PUSH_HOSTS": "push.example.org, .example.net",
+            "HOMESTRETCH_VAPID_KEY": "a key",
+            "HOMESTRETCH_VAPID_SUBJECT": "mailto:ops@example.org",
+            "HOMESTRETCH_SMTP_HOST": "mail.example.org",
+            "HOMESTRETCH_SMTP_PORT": "465",
+            "HOMESTRETCH_SMTP_USERNAME": "aftercare",
+            "HOMESTRETCH_SMTP_PASSWORD": "secret",
+            "HOMESTRETCH_SMTP_TLS": "tls",
+            "HOMESTRETCH_SMTP_SENDER": "Aftercare <aftercare@example.org>",
+        }
+    )
+    assert (it.port, it.demo, it.push_hosts, it.smtp_port) == (9000, True, ("push.example.org", ".example.net"), 465)
+    assert it.allowed.hosts == ("push.example.org", ".example.net")
+    assert it.allowed.loopback
+    defaults = Settings()
+    assert all(getattr(it, name) != getattr(defaults, name) for name in Settings.__struct_fields__)
+
+
+def test_a_secret_may_lie_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("hush\n")
+    it = read({"HOMESTRETCH_SMTP_PASSWORD_FILE": str(file)})
+    assert it.smtp_password == "hush"
+    assert problems(SMTP_PASSWORD_FILE=str(file), SMTP_PASSWORD="x")[0].endswith(
+        "is given twice, also as HOMESTRETCH_SMTP_PASSWORD or with _FILE"
+    )
+    assert "No such file" in problems(VAPID_KEY_FILE=str(tmp_path / "nothing"))[0]
+
+
+def test_only_a_secret_may_lie_in_a_file() -> None:
+    assert problems(HOST_FILE="/etc/hostname") == [
+        "HOMESTRETCH_HOST_FILE is not a setting. Did you mean “HOMESTRETCH_HOST”?"
+    ]
+
+
+def test_a_name_mistyped_is_refused_with_the_one_meant() -> None:
+    assert problems(PROT="9000") == ["HOMESTRETCH_PROT is not a setting. Did you mean “HOMESTRETCH_PORT”?"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "http"),
+        ("PORT", "65536"),
+        ("PORT", "-1"),
+        ("DEMO", "maybe"),
+        ("SMTP_TLS", "ssl"),
+        ("PUBLIC_URL", "aftercare.example.org"),
+        ("PUBLIC_URL", "ftp://example.org"),
+        ("DATABASE_URL", "mysql://localhost/x"),
+        ("PUSH_HOSTS", "https://push.example.org"),
+        ("VAPID_KEY", "a key without a subject"),
+        ("SMTP_HOST", "mail.example.org"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_by_its_name(name: str, value: str) -> None:
+    (problem,) = problems(**{name: value})
+    assert problem.startswith(f"HOMESTRETCH_{name}")
+
+
+def test_all_problems_are_told_at_once() -> None:
+    assert len(problems(PORT="x", PROT="1", PUBLIC_URL="x")) == 3
+
+
+def test_an_empty_variable_is_one_not_given() -> None:
+    assert read({"HOMESTRETCH_PORT": "", "HOMESTRETCH_SMTP_HOST": " "}) == Settings()
+
+
+def test_a_secret_is_never_shown() -> None:
+    shown = repr(msgspec.structs.replace(Settings(), **dict.fromkeys(SECRETS, "hush")))
+    assert "hush" not in shown
+    assert "port=8000" in shown
