@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from notifications.tables import address
+from notifications.tables import address, message
 from programs.errors import NoSuchRecord
 from programs.instants import Instant
+from programs.tables import clinic as clinics
 
 
 class Address(NamedTuple):
@@ -24,6 +24,9 @@ _LIVING = select(address.c.id, address.c.person_id, address.c.channel, address.c
     address.c.clinic_id == bindparam("clinic"),
     address.c.person_id.in_(bindparam("people", expanding=True)),
     address.c.gone_at.is_(None),
+)
+_WHOSE = select(message.c.clinic_id, message.c.person_id).join(
+    clinics, (message.c.clinic_id == clinics.c.clinic_id) & (message.c.id == bindparam("message"))
 )
 _GONE = (
     update(address)
@@ -68,5 +71,13 @@ def give_up(db: Connection, gone: Sequence[tuple[str, str, str]], tried_at: Inst
         db.execute(_GONE, rows)
 
 
-def decoded(value: bytes) -> Any:
-    return msgspec.json.decode(value)
+def stop_mail(db: Connection, message_id: str, now: Instant) -> None:
+    """Give up the e-mail addresses of whoever this message went to; a message of nobody stops nothing.
+
+    Who clicks the link in a mail is not signed in, so the clinic is found by the message: one look-up a clinic.
+    """
+    found = db.execute(_WHOSE, {"message": message_id}).first()
+    if found is not None:
+        clinic, person = found
+        mailboxes = [it for it in living(db, clinic, [person]).get(person, ()) if it.channel == "email"]
+        give_up(db, [(clinic, it.id, "unsubscribed") for it in mailboxes], now)

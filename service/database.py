@@ -7,12 +7,13 @@ its own savepoint. PostgreSQL: a pool, one transaction a verb; it groups commits
 """
 
 import asyncio
+import fcntl
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, BinaryIO, NamedTuple, Self
 
 import aiosqlite
 import msgspec
@@ -80,6 +81,25 @@ def encode(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
+class InUse(OSError):
+    """Another process has the SQLite file open."""
+
+
+def own(path: str) -> BinaryIO:
+    """The lock of a SQLite file, held until it is closed or the process ends, however it ends. Raises InUse.
+
+    One process owns the file: two that write and checkpoint at the same instant can corrupt it (SQLite before 3.51.3),
+    and what this process keeps between commits would not know of the other's.
+    """
+    lock = Path(f"{path}.lock").open("wb")  # noqa: SIM115 (open for as long as the database is)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise InUse(f"{path} is open in another process (the server?): stop that one first") from None
+    return lock
+
+
 class _Waiting(NamedTuple):
     verb: Verb
     args: Sequence[Any]
@@ -118,8 +138,9 @@ class _Hand:
 
 
 class SQLite(Database):
-    def __init__(self, writer: _Hand, readers: Sequence[_Hand]) -> None:
+    def __init__(self, lock: BinaryIO, writer: _Hand, readers: Sequence[_Hand]) -> None:
         super().__init__()
+        self._lock = lock
         self.commits = 0
         self._writer = writer
         self._readers = readers
@@ -132,13 +153,14 @@ class SQLite(Database):
     @classmethod
     async def open(cls, path: str) -> Self:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
+        lock = own(path)
         # FULL: a commit that was answered survives the loss of power, not only of the process.
         writer = await _Hand.open(path, "journal_mode = WAL", "synchronous = FULL", "cache_size = -65536")
         readers = [
             await _Hand.open(path, "query_only = ON", "wal_autocheckpoint = 0", "cache_size = -16384")
             for _ in range(READERS)
         ]
-        return cls(writer, readers)
+        return cls(lock, writer, readers)
 
     async def read(self, verb: Verb, *args: Any) -> Any:
         hand = await self._free.get()
@@ -175,6 +197,7 @@ class SQLite(Database):
             await asyncio.wait([self._writing])
         for hand in (*self._readers, self._writer):
             await hand.close()
+        self._lock.close()
 
 
 def _read_once(db: Connection, verb: Verb, args: Sequence[Any]) -> Any:

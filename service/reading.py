@@ -156,11 +156,11 @@ def clinic_groups(db: Connection, clinic: str, first: date, last: date, by: By, 
     """The clinic's adherence, one group a clinician, program or ISO week; then all of it together, named ""."""
     check_range(first, last)
     lines = lines_of(db, clinic, people.patients_of(db, clinic), first, last, now)
-    name = namer(by, people.clinicians_of(db, clinic))
-    groups: dict[str, list[Line]] = defaultdict(list)
-    for line in lines:
-        groups[name(line)].append(line)
-    return [_group(title, members) for title, members in sorted(groups.items())] + [_group("", lines)]
+    name, identity = namer(by, people.clinicians_of(db, clinic)), by == "clinician"
+    groups: dict[tuple[str, str], list[Line]] = defaultdict(list)
+    for line in lines:  # two clinicians may have one name
+        groups[name(line), line.course.clinician_id if identity else ""].append(line)
+    return [_group(title, members) for (title, _), members in sorted(groups.items())] + [_group("", lines)]
 
 
 def check_range(first: date, last: date) -> None:

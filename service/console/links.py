@@ -1,0 +1,51 @@
+"""Where the links in messages lead: open a message, the list of flags, and no more e-mail, without signing in.
+
+A link holds a message's id, 128 bits that nobody can guess; what it opens is shown after sign-in only.
+"""
+
+from litestar import Response, get, post
+from litestar.params import FromPath
+
+from notifications import addresses
+from programs.errors import NoSuchRecord
+from service import care
+from service.api.call import checked_id
+from service.console.doors import desk_of, visitor
+from service.console.forms import PageRequest
+from service.console.pages import go, page
+
+
+@get("/open/{message:str}")
+async def open_message(request: PageRequest, message: FromPath[str]) -> Response[str]:
+    """Notes that a patient opened it, and shows their today; whoever else follows the link learns nothing by it."""
+    here = await visitor(request)
+    if here is not None and here.who.kind == "patient":
+        try:
+            await here.db.write(care.confirm, here.who, checked_id(message, "message"), "opened", here.now, here.now)
+        except NoSuchRecord:
+            return go("/today")
+    return go("/")
+
+
+@get("/flags")
+async def open_flags() -> Response[str]:
+    return go("/clinic")
+
+
+@get("/unsubscribe/{message:str}")
+async def ask_to_stop(message: FromPath[str]) -> Response[str]:
+    """Asks first: mail scanners follow every link."""
+    return page("unsubscribe", here=None, message=checked_id(message, "message"), stopped=False)
+
+
+@post("/unsubscribe/{message:str}", status_code=200)
+async def stop_mail(request: PageRequest, message: FromPath[str]) -> Response[str]:
+    """RFC 8058: one POST from a mail program, without a cookie. A message nobody knows gets the same answer."""
+    desk = desk_of(request)
+    await desk.db.write(addresses.stop_mail, checked_id(message, "message"), desk.clock.now())
+    return page("unsubscribe", here=None, message=message, stopped=True)
+
+
+ROUTES = (open_message, open_flags)
+# A mail program says nothing of where its POST comes from, and there is no session here that could be abused.
+UNSIGNED = (ask_to_stop, stop_mail)

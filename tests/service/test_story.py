@@ -1,0 +1,583 @@
+"""The whole engine at random: a clinic, a patient, a worker, a provider and a clock do what they do, in any order.
+
+After each step the conservation check holds and nothing waits for a patient who may not be told. Every message is
+looked at the moment a provider takes it, by rules written again here; so is the adherence number.
+"""
+
+import asyncio
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from random import Random
+from typing import Any, ClassVar, NamedTuple
+
+import msgspec
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import Connection, Engine, create_engine, event, select
+
+from notifications import delivery, outbox
+from notifications.channels import Accepted, Gone, Later, Outcome, Parcel, Refused
+from notifications.channels.addresses import ConsoleAddress
+from notifications.delivery import LEASE, Claimed, Sent, Wire
+from notifications.preferences import Preferences
+from notifications.tables import due, message, outcome
+from notifications.timing import AllowedHours
+from programs import adherence, checkins
+from programs.aftercare import CheckIn
+from programs.completions import Completion
+from programs.dosage import Dosage, Prescription
+from programs.errors import Conflict
+from programs.instants import DAY, HOUR, MINUTE, SECOND, Instant
+from programs.schedule import Hold, Terms, day_of, time_of
+from programs.tables import metadata
+from service import care, reading
+from service.clock import SetClock
+from service.database import Database, postgresql_engine
+from service.jobs import Worker
+from service.migrations import migrate
+from tests.notifications.test_timing import is_allowed, shown
+from tests.world import ADA, BEN, CLINIC, NOON, assignment, populate, session
+
+# Hours after the needling session ended, written again from clinical.md 1.2: opens, closes.
+WINDOWS = {"evening": (2, 18), "day1": (24, 40), "day2": (42, 62), "day3": (66, 86), "day7": (156, 204)}
+ZONES = ("America/New_York", "America/Los_Angeles", "Europe/Madrid", "Asia/Tokyo", "Pacific/Kiritimati")
+HOURS = (("08:00", "21:00"), ("09:00", "21:00"), ("12:00", "00:00"), ("20:00", "08:00"))
+BRIDGE, WALK = Prescription("hip_bridge", Dosage(sets=3, reps=10)), Prescription("walking", Dosage(minutes=10))
+CLAM = Prescription("clamshell", Dosage(sets=2, reps=8, days=(1, 3, 5)), times=("10:15",))
+LISTS = ((BRIDGE,), (BRIDGE, WALK), (WALK, CLAM))
+TIMES = (("09:00",), ("08:30", "18:00"), ("07:00", "12:00", "20:50"))
+FIRST_DAY = date(2026, 5, 1)
+
+
+class Bench(Database):
+    """Verbs at once, in the caller's thread: the machine takes its steps one after another."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__()
+        self.engine = engine
+
+    def do(self, verb: Callable[..., Any], *args: Any) -> Any:
+        with self.engine.begin() as db:
+            return verb(db, *args)
+
+    async def read(self, verb: Callable[..., Any], *args: Any) -> Any:
+        return self.do(verb, *args)
+
+    write = read
+
+    async def close(self) -> None:
+        self.engine.dispose()
+
+
+class Crash(Exception):
+    """The worker died here."""
+
+
+class Delivered(NamedTuple):
+    at: Instant
+    id: str
+    subjects: tuple[str, ...]
+
+
+class Provider:
+    """Takes, postpones or refuses as its mode says; what it took is judged by `judge` there and then."""
+
+    kind: ClassVar[str] = "console"
+    Address: ClassVar[type[msgspec.Struct]] = ConsoleAddress
+    limit: ClassVar[int] = 3
+    answers: ClassVar[dict[str, Outcome]] = {
+        "accept": Accepted(),
+        "later": Later("try again", after=30),
+        "arrived, said later": Later("the line broke"),
+        "gone": Gone("410"),
+        "refuse": Refused("413"),
+    }
+
+    def __init__(self, judge: Callable[[str, Parcel, bool], None]) -> None:
+        self.mode = "accept"
+        self.judge = judge
+
+    async def send(self, address: ConsoleAddress, parcel: Parcel) -> Outcome:
+        if self.mode in ("accept", "arrived, said later"):
+            self.judge(address.label, parcel, self.mode == "accept")
+        return self.answers[self.mode]
+
+    async def close(self) -> None:
+        return None
+
+
+class Plan:
+    """What the test remembers of a plan: (wall, terms) of each revision, holds, its end."""
+
+    def __init__(self, id: str, wall: int, terms: Terms) -> None:
+        self.id, self.version = id, 1
+        self.revisions = [(max(wall, terms.starts_on.toordinal() * 1440), terms)]
+        self.holds: list[Hold] = []
+        self.ended: int | None = None
+
+    def due(self, wall: int) -> dict[str, int]:
+        """Exercise -> sets at this wall, the slow way: whose rule is it, and does each exercise name this time?"""
+        ruling = [terms for since, terms in self.revisions if since <= wall]
+        if not ruling or (self.ended is not None and wall >= self.ended):
+            return {}
+        terms, day = ruling[-1], day_of(wall)
+        if day < terms.starts_on or (terms.ends_on is not None and day > terms.ends_on):
+            return {}
+        return {
+            it.exercise: it.dosage.sets
+            for it in terms.prescriptions
+            if time_of(wall) in (it.times or terms.times) and (not it.dosage.days or day.isoweekday() in it.dosage.days)
+        }
+
+    def held(self, wall: int, exercise: str) -> bool:
+        return any(
+            it.from_wall <= wall
+            and (it.until_wall is None or wall < it.until_wall)
+            and (not it.exercises or exercise in it.exercises)
+            for it in self.holds
+        )
+
+
+class Story(RuleBasedStateMachine):
+    engine: ClassVar[Engine]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = SetClock(NOON)
+        self.db = Bench(self.engine)
+        self.loop = asyncio.new_event_loop()
+        self.provider = Provider(self.judge)
+        self.failing = ""
+        self.chance = Random(7)
+        self.zone, self.hours, self.version = "America/New_York", HOURS[0], 1
+        self.consented, self.discharged = True, False
+        self.ended: dict[str, tuple[int, Instant, bool]] = {}  # session -> version, ended at, cancelled
+        self.plans: dict[str, Plan] = {}
+        self.kept: dict[str, tuple[Completion, int, Instant]] = {}
+        self.answered: set[str] = set()
+        self.asked: set[str] = set()
+        self.taken: list[Delivered] = []
+        self.unsure: set[str] = set()  # delivery ids that arrived without our knowing: they may arrive again
+        self.names = 0
+
+    @initialize()
+    def open_clinic(self) -> None:
+        self.db.do(populate)
+
+    def teardown(self) -> None:
+        self.adherence_is_what_a_slow_count_says()
+        self.loop.close()
+
+    @property
+    def now(self) -> Instant:
+        return self.clock.at
+
+    @property
+    def here(self) -> int:
+        wall = shown(self.zone, self.now)
+        return wall.day * 1440 + wall.minute
+
+    def name(self, kind: str) -> str:
+        self.names += 1
+        return f"{kind}{self.names}"
+
+    # the far side
+
+    def judge(self, label: str, parcel: Parcel, certain: bool) -> None:
+        """Everything that must hold when a message for Ada is in a provider's hands."""
+        if not certain:
+            self.unsure.add(parcel.delivery_id)
+        if label != "ada's phone":
+            return
+        subjects = self.db.do(_subjects_of, parcel.delivery_id)
+        assert self.consented
+        assert not self.discharged
+        allowed = AllowedHours(*(int(it[:2]) * 60 + int(it[3:]) for it in self.hours))
+        assert is_allowed(self.zone, self.now, allowed), (self.zone, self.now, self.hours)
+        for subject in subjects:
+            kind, _, rest = subject.partition(":")
+            if kind in ("check_in", "nudge"):
+                assert rest not in self.answered
+                self._inside(kind, rest)
+            else:
+                plan, _, wall = rest.rpartition(":")
+                assert self.plans[plan].due(int(wall))
+        self.taken.append(Delivered(self.now, parcel.delivery_id, subjects))
+
+    def _inside(self, kind: str, check_in: str) -> None:
+        name, _, step = check_in.rpartition("-")
+        _, ended_at, cancelled = self.ended[name]
+        assert not cancelled
+        if kind == "check_in" or check_in not in self.asked:
+            opens, closes = (ended_at + hours * HOUR for hours in WINDOWS[step])
+            assert opens <= self.now < closes, (check_in, self.now)
+
+    # what clinicians do
+
+    @precondition(lambda self: not self.discharged and len(self.ended) < 3)
+    @rule(ago=st.sampled_from([0, 1, 5, 23, 30, 47, 70, 200]))
+    def record(self, ago: int) -> None:
+        id = self.name("s")
+        self.ended[id] = (1, self.now - ago * HOUR, False)
+        self.db.do(care.record_session, BEN, id, session(self.now - ago * HOUR), self.now)
+
+    @precondition(lambda self: not self.discharged and any(not it[2] for it in self.ended.values()))
+    @rule(data=st.data(), by=st.sampled_from([-30 * HOUR, -3 * HOUR, -MINUTE, MINUTE, 2 * HOUR, 20 * HOUR]))
+    def correct(self, data: st.DataObject, by: Instant) -> None:
+        id = data.draw(st.sampled_from([id for id, it in self.ended.items() if not it[2]]))
+        version, ended_at, _ = self.ended[id]
+        ended_at = min(ended_at + by, self.now)
+        if ended_at < self.now - 29 * DAY:
+            return
+        before = {it.id: it for it in self.db.do(checkins.session_check_ins, CLINIC, id)}
+        self.ended[id] = (version + 1, ended_at, False)
+        standing = self.db.do(care.correct_session, BEN, id, version, session(ended_at), self.now).check_ins
+        for it in standing:
+            if it.id in before and (before[it.id].asked_at or before[it.id].answered_at):
+                assert it == before[it.id]
+
+    @precondition(lambda self: any(not it[2] for it in self.ended.values()))
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        id = data.draw(st.sampled_from([id for id, it in self.ended.items() if not it[2]]))
+        version, ended_at, _ = self.ended[id]
+        self.ended[id] = (version + 1, ended_at, True)
+        self.db.do(care.cancel_session, BEN, id, version, self.now)
+
+    @precondition(lambda self: not self.discharged and len(self.plans) < 2)
+    @rule(which=st.sampled_from(LISTS), times=st.sampled_from(TIMES), ahead=st.integers(-2, 2))
+    def assign(self, which: tuple[Prescription, ...], times: tuple[str, ...], ahead: int) -> None:
+        id = self.name("p")
+        terms = Terms(which, times, date.fromordinal(self.here // 1440 + ahead))
+        self.plans[id] = Plan(id, self.here, terms)
+        given = msgspec.structs.replace(assignment(), terms=terms)
+        self.db.do(care.assign_plan, BEN, id, given, self.now)
+
+    @property
+    def open_plans(self) -> list[str]:
+        return [it.id for it in self.plans.values() if it.ended is None]
+
+    @precondition(lambda self: self.open_plans)
+    @rule(data=st.data(), which=st.sampled_from(LISTS), times=st.sampled_from(TIMES))
+    def revise(self, data: st.DataObject, which: tuple[Prescription, ...], times: tuple[str, ...]) -> None:
+        plan = self.plans[data.draw(st.sampled_from(self.open_plans))]
+        terms = Terms(which, times, FIRST_DAY)
+        self.db.do(care.revise_plan, BEN, "ada", plan.id, plan.version, terms, self.now)
+        plan.revisions.append((self.here, terms))
+        plan.version += 1
+
+    @precondition(lambda self: self.open_plans)
+    @rule(data=st.data(), length=st.sampled_from([600, 1440, 4000, None]), whole=st.booleans())
+    def hold(self, data: st.DataObject, length: int | None, whole: bool) -> None:
+        plan = self.plans[data.draw(st.sampled_from(self.open_plans))]
+        names = () if whole else (plan.revisions[-1][1].prescriptions[0].exercise,)
+        it = Hold(self.name("h"), self.here, None if length is None else self.here + length, names, "sore")
+        self.db.do(care.hold_plan, BEN, "ada", plan.id, plan.version, it, self.now)
+        plan.holds.append(it)
+        plan.version += 1
+
+    @precondition(lambda self: self.open_plans)
+    @rule(data=st.data())
+    def end_plan(self, data: st.DataObject) -> None:
+        plan = self.plans[data.draw(st.sampled_from(self.open_plans))]
+        self.db.do(care.end_plan, BEN, "ada", plan.id, plan.version, self.now)
+        plan.ended = self.here
+
+    # what patients do and are
+
+    def change(self, **changed: object) -> None:
+        self.db.do(care.change_patient, BEN, "ada", self.version, changed, self.now)
+        self.version += 1
+
+    @rule(name=st.sampled_from(ZONES))
+    def travel(self, name: str) -> None:
+        self.zone = name
+        self.change(zone=name)
+
+    @rule(hours=st.sampled_from(HOURS), most=st.integers(1, 6), reminders=st.booleans())
+    def prefer(self, hours: tuple[str, str], most: int, reminders: bool) -> None:
+        self.hours = hours
+        chosen = Preferences(allowed_from=hours[0], allowed_until=hours[1], most_a_day=most, bout_reminders=reminders)
+        self.change(preferences=chosen)
+
+    @rule()
+    def withdraw_or_give_consent(self) -> None:
+        self.consented = not self.consented
+        self.change(consented=self.consented)
+
+    @rule()
+    def discharge_or_take_up_again(self) -> None:
+        self.discharged = not self.discharged
+        if self.discharged:
+            for plan in self.plans.values():
+                plan.ended = self.here if plan.ended is None else plan.ended
+        self.change(discharged_at=self.now if self.discharged else None)
+
+    @rule()
+    def put_address(self) -> None:
+        self.db.do(care.put_address, ADA, "ada", "ada-phone", "console", {"label": "ada's phone"}, self.now)
+
+    @property
+    def check_ins(self) -> list[CheckIn]:
+        found: list[CheckIn] = self.db.do(checkins.check_ins_of, CLINIC, ["ada"], 0)
+        return found
+
+    @precondition(lambda self: self.ended)
+    @rule(data=st.data(), sore=st.integers(0, 10), emergency=st.booleans())
+    def answer(self, data: st.DataObject, sore: int, emergency: bool) -> None:
+        open_ones = [it for it in self.check_ins if it.state in ("open", "answered") and it.opens <= self.now]
+        if not open_ones:
+            return
+        it = data.draw(st.sampled_from(open_ones))
+        answers: dict[str, object] = {"rf_infect": True} if it.step == "day7" else {"q_sore": sore}
+        if emergency and it.step in ("evening", "day1"):
+            answers["rf_bleed"] = True
+        try:
+            reply = self.db.do(care.answer, ADA, it.id, answers, self.now, self.now)
+        except Conflict:
+            assert self.now > it.target + 14 * DAY
+            return
+        self.answered.add(it.id)
+        if "rf_bleed" in answers:
+            assert reply.tier == "emergency"
+            assert "911" in reply.safety
+            for id in reply.answered.flags:
+                assert self.db.do(_wakes, f"alert:{id}") in (self.now, None)
+
+    @precondition(lambda self: self.plans)
+    @rule(data=st.data(), days=st.integers(-3, 0), again=st.booleans(), late=st.sampled_from([0, MINUTE, DAY]))
+    def complete(self, data: st.DataObject, days: int, again: bool, late: Instant) -> None:
+        plan = data.draw(st.sampled_from([*self.plans]))
+        day, time = date.fromordinal(self.here // 1440 + days), data.draw(st.sampled_from(("09:00", "10:15", "18:00")))
+        exercise = data.draw(st.sampled_from(("hip_bridge", "walking", "clamshell")))
+        outcome = data.draw(st.sampled_from(("done", "partly", "skipped")))
+        sets = data.draw(st.sampled_from((None, 0, 1, 2, 7))) if outcome != "skipped" else None
+        id = data.draw(st.sampled_from([*self.kept])) if again and self.kept else self.name("c")
+        it = Completion(id, plan, exercise, day, time, outcome, self.now - late, sets)
+        (judged,) = self.db.do(care.complete, ADA, [it], self.now)
+        wall = day.toordinal() * 1440 + int(time[:2]) * 60 + int(time[3:])
+        expected = "accepted" if exercise in self.plans[plan].due(wall) else "not_due"
+        assert judged.verdict == ("duplicate" if id in self.kept else expected)
+        if id not in self.kept:
+            done = shown(self.zone, self.now - late)
+            self.kept[id] = (it, done.day, self.now)
+
+    # time, the worker and the provider
+
+    @rule(mode=st.sampled_from(["accept", "accept", *Provider.answers]))
+    def provider_is(self, mode: str) -> None:
+        self.provider.mode = mode
+
+    def fail(self, name: str) -> None:
+        if name == self.failing:
+            self.failing = ""
+            raise Crash(name)
+
+    def turn(self) -> None:
+        worker = Worker(self.db, {"console": self.provider}, self.clock, self.fail, self.chance)
+        self.loop.run_until_complete(worker.turn())
+
+    @rule(long=st.sampled_from([MINUTE, 25 * MINUTE, 3 * HOUR, 11 * HOUR, 26 * HOUR]))
+    def time_passes(self, long: Instant) -> None:
+        until = self.now + long
+        while self.now < until:
+            self.turn()
+            at = self.db.do(delivery.earliest)
+            self.clock.move_to(min(at if at is not None else until, self.now + 6 * HOUR, until))
+        self.turn()
+        self._note_asked()
+
+    @rule(long=st.sampled_from([20 * MINUTE, 5 * HOUR, 30 * HOUR, 4 * DAY]))
+    def nobody_works(self, long: Instant) -> None:
+        self.clock.move_to(self.now + long)
+
+    @rule(at=st.sampled_from(["claiming", "claimed", "sending", "sent", "settling", "settled"]))
+    def the_worker_dies(self, at: str) -> None:
+        before = len(self.taken)
+        self.failing = at
+        try:
+            self.turn()
+        except Crash:
+            self.loop.run_until_complete(asyncio.sleep(0.001))  # what was on its way still goes out
+        self.failing = ""
+        self.unsure |= {it.id for it in self.taken[before:]}
+        self._note_asked()
+
+    @rule(sleep=st.sampled_from([0, LEASE // 2, LEASE + SECOND]), twice=st.booleans())
+    def a_second_worker_is_slow(self, sleep: Instant, twice: bool) -> None:
+        """It claims and sends, and settles only after another one had its turn."""
+        _, claimed = self.db.do(delivery.claim, self.now)
+        sent = self.loop.run_until_complete(self._send(claimed))
+        self.unsure |= {it.row.id for it in claimed}
+        self.clock.move_to(self.now + sleep)
+        self.turn()
+        for _ in range(1 + twice):
+            self.db.do(delivery.settle, sent, self.now, self.chance)
+        self._note_asked()
+
+    async def _send(self, claimed: list[Claimed]) -> list[Sent]:
+        wire = Wire({"console": self.provider})
+        return [await delivery.send(it, wire, self.clock.now) for it in claimed]
+
+    def _note_asked(self) -> None:
+        self.asked |= {it.id for it in self.check_ins if it.asked_at is not None}
+
+    # what always holds
+
+    @invariant()
+    def every_message_is_pending_or_ended(self) -> None:
+        assert self.db.do(outbox.unaccounted) == 0
+
+    @invariant()
+    def nothing_waits_for_a_silent_patient(self) -> None:
+        if self.discharged or not self.consented:
+            assert self.db.do(_pending_of, "ada") == []
+
+    @invariant()
+    def nothing_is_told_twice(self) -> None:
+        told: dict[str, set[str]] = defaultdict(set)
+        for it in self.taken:
+            for subject in it.subjects:
+                told[subject].add(it.id)
+        for subject, ids in told.items():
+            assert len(ids - self.unsure) <= 1, (subject, ids)
+
+    @rule()
+    def adherence_is_what_a_slow_count_says(self) -> None:
+        if not self.plans:
+            return
+        first, last = date.fromordinal(NOON // DAY + 719_163 - 4), date.fromordinal(self.here // 1440 + 1)
+        items = self.db.do(reading.patient_ledger, CLINIC, "ada", first, last, self.now)
+        expected = sorted(self._items(first, last))
+        assert sorted((it.plan_id, it.wall, it.exercise, it.state, it.sets_done) for it in items) == expected
+        assert adherence.sum_up(items).percent == self._percent(expected)
+
+    def _items(self, first: date, last: date) -> Iterator[tuple[str, int, str, str, float]]:
+        unreached = self.db.do(_unreached)
+        for plan in self.plans.values():
+            for wall in range(first.toordinal() * 1440, (last.toordinal() + 1) * 1440, 5):
+                for exercise, sets in plan.due(wall).items():
+                    state, done = self._state(plan, wall, exercise, sets, (plan.id, wall) in unreached)
+                    yield plan.id, wall, exercise, state, done
+
+    def _state(self, plan: Plan, wall: int, exercise: str, sets: int, unreached: bool) -> tuple[str, float]:
+        logs = [
+            (it.done_at, received, it.id, it, day)
+            for it, day, received in self.kept.values()
+            if (it.plan_id, it.exercise) == (plan.id, exercise)
+            and it.date.toordinal() * 1440 + int(it.time[:2]) * 60 + int(it.time[3:]) == wall
+        ]
+        if logs:
+            *_, it, day = max(logs, key=lambda log: log[:3])
+            if it.outcome == "partly":
+                return "partly", sets / 2 if it.sets is None else min(it.sets, sets)
+            if it.outcome == "done":
+                return "late" if day > wall // 1440 else "done", sets if it.sets is None else it.sets
+        if plan.held(wall, exercise):
+            return "excused", 0
+        if logs:
+            return "skipped", 0
+        if self.here // 1440 <= wall // 1440:
+            return "open", 0
+        return "not_reached" if unreached else "missed", 0
+
+    def _percent(self, items: list[tuple[str, int, str, str, float]]) -> float | None:
+        slots: dict[tuple[str, str, int], list[tuple[float, float]]] = defaultdict(list)
+        for plan, wall, exercise, state, done in items:
+            if state not in ("excused", "open", "not_reached"):
+                slots[plan, exercise, wall // 1440].append((done, self.plans[plan].due(wall)[exercise]))
+        shares = [min(1, sum(done for done, _ in slot) / sum(sets for _, sets in slot)) for slot in slots.values()]
+        return round(100 * sum(shares) / len(shares), 1) if len(shares) >= 3 else None
+
+
+def _subjects_of(db: Connection, id: str) -> tuple[str, ...]:
+    found = db.execute(select(message.c.subjects).where(message.c.clinic_id == CLINIC, message.c.id == id)).scalar_one()
+    return msgspec.json.decode(found, type=tuple[str, ...])
+
+
+def _wakes(db: Connection, key: str) -> Instant | None:
+    return db.execute(select(due.c.wake_at).where(due.c.key == key)).scalar()
+
+
+def _pending_of(db: Connection, person: str) -> list[str]:
+    of_person = select(message.c.id).where(message.c.person_id == person)
+    return list(
+        db.execute(select(due.c.key).where(due.c.state == "pending", due.c.message_id.in_(of_person))).scalars()
+    )
+
+
+def _unreached(db: Connection) -> set[tuple[str, int]]:
+    """Bouts whose every message ended without reaching anybody for a reason that is ours."""
+    ours, reached = set(), set()
+    ended = select(message.c.subjects, outcome.c.state, outcome.c.reason).where(message.c.id == outcome.c.message_id)
+    for subjects, state, reason in db.execute(ended):
+        for subject in msgspec.json.decode(subjects):
+            if state == "accepted":
+                reached.add(subject)
+            elif state in ("failed", "expired") or reason == "no_address":
+                ours.add(subject)
+    bouts = [subject.removeprefix("bout:") for subject in ours - reached if subject.startswith("bout:")]
+    return {(it.rpartition(":")[0], int(it.rpartition(":")[2])) for it in bouts}
+
+
+def play(engine: Engine, fresh: Callable[[], Engine], examples: int, steps: int) -> None:
+    class Played(Story):
+        def __init__(self) -> None:
+            type(self).engine = fresh()
+            super().__init__()
+
+    if os.environ.get("HYPOTHESIS_PROFILE") == "long":
+        examples *= 20
+    run_state_machine_as_test(Played, settings=settings(max_examples=examples, stateful_step_count=steps))
+    engine.dispose()
+
+
+@pytest.fixture
+def sqlite_engine(tmp_path: Path) -> Iterator[tuple[Engine, Callable[[], Engine]]]:
+    """A real file, and a way to make it new."""
+    url, path, empty = f"sqlite:///{tmp_path / 'story.db'}", tmp_path / "story.db", tmp_path / "empty.db"
+    migrate(f"sqlite:///{empty}")
+    engine = create_engine(url)
+
+    @event.listens_for(engine, "connect")
+    def dress(raw: Any, _: object) -> None:
+        raw.execute("PRAGMA foreign_keys = ON")
+        raw.execute("PRAGMA synchronous = OFF")  # nothing here pulls the plug
+
+    def fresh() -> Engine:
+        engine.dispose()
+        shutil.copy(empty, path)
+        return engine
+
+    yield engine, fresh
+    engine.dispose()
+
+
+def test_whatever_happens_in_whatever_order(sqlite_engine: tuple[Engine, Callable[[], Engine]]) -> None:
+    play(*sqlite_engine, examples=60, steps=40)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_whatever_happens_in_whatever_order_on_postgresql(database_url: str) -> None:
+    engine = postgresql_engine(database_url)
+
+    def fresh() -> Engine:
+        with engine.begin() as db:
+            for table in reversed(metadata.sorted_tables):
+                db.execute(table.delete())
+        return engine
+
+    play(engine, fresh, examples=8, steps=30)
