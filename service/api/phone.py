@@ -1,18 +1,19 @@
-"""A patient's phone or browser: where messages reach it, and what it says became of them."""
+"""A phone or browser: where messages reach it, and what it says became of them."""
 
 from typing import Any, Literal, Union
 
 import msgspec
-from litestar import post, put
+from litestar import get, post, put
 from litestar.response.base import ASGIResponse
 from sqlalchemy import Connection
 
 from notifications.channels import ADDRESSES, new_address
 from notifications.channels.addresses import ConsoleAddress
+from notifications.channels.vapid import VapidKeys
 from notifications.receipts import Kind
 from programs.instants import Instant
 from service import care
-from service.api.call import ApiRequest, at_me
+from service.api.call import ApiRequest, at_clinic, at_me
 from service.api.doc import Doc
 from service.api.wire import Body, Id, Moment, Out, instant
 from service.care import Who
@@ -34,6 +35,12 @@ AddressIn: Any = Union[tuple(_body_of(form, form.kind) for form in ADDRESSES)]  
 class AddressOut(Out, frozen=True, kw_only=True):
     id: str
     channel: str
+
+
+class PushKeyOut(Out, frozen=True, kw_only=True):
+    """`key` is null where this server sends no push messages."""
+
+    key: str | None
 
 
 class ReceiptIn(Body, frozen=True, kw_only=True):
@@ -58,6 +65,25 @@ async def put_address(request: ApiRequest) -> ASGIResponse:
     it = await call.body(AddressIn)
     kind, value = _checked(it, call)
     return await call.change(_put, call.who, call.id(), kind, value, call.now)
+
+
+@put("/clinics/{clinic:str}/addresses/{id:str}", doc=Doc(takes=AddressIn, gives=AddressOut))
+async def put_own_address(request: ApiRequest) -> ASGIResponse:
+    """Where the clinician who asks is alerted when a patient's answer cannot wait."""
+    call = await at_clinic(request)
+    it = await call.body(AddressIn)
+    kind, value = _checked(it, call)
+    return await call.change(_put, call.who, call.id(), kind, value, call.now)
+
+
+@get("/me/push-key", doc=Doc(gives=PushKeyOut))
+async def get_push_key(request: ApiRequest) -> ASGIResponse:
+    """What a browser needs to subscribe to push messages of this server: its `applicationServerKey`."""
+    call = await at_me(request)
+    settings = call.desk.settings
+    if not settings.vapid_key:
+        return call.show(PushKeyOut(key=None))
+    return call.show(PushKeyOut(key=VapidKeys.from_pem(settings.vapid_key, settings.vapid_subject).public()))
 
 
 @post("/me/receipts", status_code=200, doc=Doc(takes=ReceiptIn, gives=ReceiptOut))
@@ -91,4 +117,4 @@ def _confirm(db: Connection, who: Who, it: ReceiptIn, now: Instant) -> ReceiptOu
     return ReceiptOut(message_id=it.message_id, result="noted" if fresh else "known")
 
 
-ROUTES = (put_address, confirm_message)
+ROUTES = (put_address, put_own_address, get_push_key, confirm_message)

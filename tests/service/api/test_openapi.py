@@ -15,6 +15,7 @@ DOCUMENT = openapi.document(PREFIX, (*SIGNED_IN, *OPEN))
 # Whoever adds or takes away a route says so here: others build on it.
 PATHS = """
 GET /api/v1/clinics/{clinic}
+PUT /api/v1/clinics/{clinic}/addresses/{id}
 GET /api/v1/clinics/{clinic}/adherence
 GET /api/v1/clinics/{clinic}/flags
 POST /api/v1/clinics/{clinic}/flags/{id}/acknowledge
@@ -22,6 +23,7 @@ POST /api/v1/clinics/{clinic}/needling-sessions
 DELETE /api/v1/clinics/{clinic}/needling-sessions/{id}
 GET /api/v1/clinics/{clinic}/needling-sessions/{id}
 PUT /api/v1/clinics/{clinic}/needling-sessions/{id}
+GET /api/v1/clinics/{clinic}/programs
 GET /api/v1/clinics/{clinic}/patients
 POST /api/v1/clinics/{clinic}/patients
 GET /api/v1/clinics/{clinic}/patients/{id}
@@ -39,6 +41,7 @@ GET /api/v1/me/check-ins
 POST /api/v1/me/check-ins/{id}/answers
 POST /api/v1/me/completions
 POST /api/v1/me/receipts
+GET /api/v1/me/push-key
 GET /api/v1/me/today
 GET /healthz
 """

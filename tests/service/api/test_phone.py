@@ -14,7 +14,7 @@ from notifications.tables import message
 from programs.instants import HOUR, say
 from service.settings import Settings
 from tests.service.api.conftest import Api
-from tests.world import ADA, NOON
+from tests.world import ADA, BEN, NOON
 
 
 def text(raw: bytes) -> str:
@@ -45,6 +45,17 @@ async def test_an_address_is_put_and_put_again(empty: Api) -> None:
         assert (reply.status_code, reply.json()) == (200, {"id": "browser-1", "channel": "web_push"})
     await empty("PUT", "/me/addresses/mail", ADA, MAIL)
     assert await reached(empty) == {"browser-1": "web_push", "mail": "email"}
+
+
+async def test_a_clinician_is_alerted_where_they_say(empty: Api) -> None:
+    reply = await empty("PUT", "/clinics/riverside/addresses/ben-mail", BEN, {**MAIL, "mailbox": "ben@example.org"})
+    assert reply.status_code == 200
+    found = await empty.db.read(addresses.living, "riverside", ["ben"])
+    assert {it.id: it.channel for it in found["ben"]}["ben-mail"] == "email"
+
+
+async def test_a_browser_gets_the_key_it_subscribes_with(empty: Api) -> None:
+    assert (await empty("GET", "/me/push-key", ADA)).json() == {"key": None}
 
 
 BAD: tuple[tuple[dict[str, Any], str, str, str], ...] = (
