@@ -23,10 +23,12 @@ from programs.instants import HOUR, Instant, moment
 from programs.people import Clinic
 from programs.tables import clinic, needling_session
 from service import demo_command
+from service.auth.tokens import who_has
 from service.clock import SystemClock
 from service.database import Database, connect
 from service.migrations import migrate
 from tests.service.test_imports import DATA, export
+from tests.world import BEN, populate
 
 RUN = "from service.cli import main; main()"
 
@@ -78,7 +80,8 @@ async def test_help_names_every_command_without_importing_what_they_need(tmp_pat
 
 
 @pytest.mark.parametrize(
-    "command", [("demo",), ("serve",), ("simulate",), ("migrate",), ("vapid",), ("import", "needling-sessions")]
+    "command",
+    [("demo",), ("serve",), ("simulate",), ("migrate",), ("token",), ("vapid",), ("import", "needling-sessions")],
 )
 async def test_every_command_explains_itself(tmp_path: Path, command: tuple[str, ...]) -> None:
     said = await homestretch(tmp_path, *command, "--help")
@@ -97,6 +100,28 @@ async def test_an_import_reports_and_may_be_repeated(tmp_path: Path, database_ur
         assert what in said.out
         assert await count(database_url) == (1, 1)
         assert "Without consent here: 1 patient." in said.out if what == "recorded" else "Made" not in said.out
+
+
+async def test_a_token_lets_one_person_in_and_a_wrong_name_gets_the_nearest(tmp_path: Path, database_url: str) -> None:
+    async with await connect(database_url) as db:
+        await db.write(populate)
+    words = ("token", "clinician", "Riverside")
+    said = await homestretch(tmp_path, *words, "Ben", HOMESTRETCH_DATABASE_URL=database_url)
+    assert (said.code, said.complaints) == (0, "")
+    async with await connect(database_url) as db:
+        assert await db.read(who_has, said.out.strip()) == BEN
+    wrong = await homestretch(tmp_path, *words, "Benn", HOMESTRETCH_DATABASE_URL=database_url)
+    assert (wrong.code, wrong.complaints) == (1, "Error: no such clinician. Did you mean “Ben”?\n")
+
+
+async def test_a_second_process_is_told_that_the_file_is_in_use(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'one.db'}"
+    migrate(url)
+    async with await connect(url):
+        words = ("token", "clinician", "Riverside", "Ben")
+        said = await homestretch(tmp_path, *words, HOMESTRETCH_DATABASE_URL=url)
+    assert said.code == 1
+    assert "is open in another process (the server?): stop that one first" in said.complaints
 
 
 async def test_an_import_with_bad_rows_takes_the_good_ones_and_exits_1(tmp_path: Path, database_url: str) -> None:

@@ -1,0 +1,60 @@
+"""`homestretch token`: lets one clinician or patient in, until sign-in is built. It prints the token once."""
+
+import asyncio
+import os
+
+import click
+from sqlalchemy import Connection, select
+
+from programs import people
+from programs.errors import did_you_mean
+from programs.instants import Instant
+from programs.tables import clinic as clinics
+from service import settings
+from service.auth.tokens import make_token
+from service.care import Who
+from service.clock import SystemClock
+from service.database import InUse, connect
+from service.migrations import migrate
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(["clinician", "patient"]))
+@click.argument("clinic")
+@click.argument("person")
+def token(kind: str, clinic: str, person: str) -> None:
+    """Make a token for PERSON of CLINIC, both by name or by id. Whoever has it is let in as that person.
+
+    It is printed once and kept only as a hash. The server must be stopped meanwhile where the database is SQLite.
+    """
+    try:
+        click.echo(asyncio.run(_make(settings.read(os.environ).database_url, kind, clinic, person)))
+    except (settings.SettingsError, InUse, LookupError) as error:
+        raise click.ClickException(str(error.args[0])) from None
+
+
+async def _make(url: str, kind: str, clinic: str, person: str) -> str:
+    migrate(url)
+    async with await connect(url) as db:
+        made: str = await db.write(_for, kind, clinic, person, SystemClock().now())
+        return made
+
+
+def _for(db: Connection, kind: str, clinic: str, person: str, now: Instant) -> str:
+    rows = db.execute(select(clinics.c.clinic_id, clinics.c.name))
+    clinic_id = _pick("clinic", clinic, {row.clinic_id: row.name for row in rows})
+    if kind == "clinician":
+        known = people.clinicians_of(db, clinic_id)
+    else:
+        known = {it.id: it.name for it in people.patients_of(db, clinic_id)}
+    return make_token(db, Who(clinic_id, kind, _pick(kind, person, known)), now)
+
+
+def _pick(kind: str, wanted: str, known: dict[str, str]) -> str:
+    """The id of whom `wanted` names. Raises LookupError for nobody, and for a name that several have."""
+    found = [id for id, name in known.items() if wanted in (id, name)]
+    if len(found) > 1:
+        raise LookupError(f"several {kind}s have this name; give the id: {', '.join(found)}")
+    if not found:
+        raise LookupError(f"no such {kind}. {did_you_mean(wanted, known.values())}".strip())
+    return found[0]
