@@ -116,6 +116,9 @@ _POSTPONE = (
     .where(due.c.clinic_id == bindparam("clinic"), due.c.key == bindparam("key_"), due.c.fence == bindparam("held"))
     .values(wake_at=bindparam("at"), state="pending")
 )
+_NOTED = select(delivery.c.message_id, delivery.c.fence).where(
+    delivery.c.clinic_id == bindparam("clinic"), delivery.c.message_id.in_(bindparam("ids", expanding=True))
+)
 _INSERT_DELIVERY, _INSERT_OUTCOME = insert(delivery), insert(outcome)
 _subjects = msgspec.json.Decoder(tuple[str, ...]).decode
 
@@ -319,12 +322,12 @@ def _settle_clinic(
 ) -> None:
     keys = [it.claimed.row.key for it in results]
     held: dict[str, int] = {row.key: row.fence for row in db.execute(_HELD, {"clinic": clinic, "keys": keys}).all()}
-    _note_tries(db, clinic, results, now)
+    ours = [it for it in results if held.get(it.claimed.row.key) == it.claimed.fence]
+    late = [it for it in results if held.get(it.claimed.row.key) != it.claimed.fence]
+    _note_tries(db, clinic, ours + _not_noted(db, clinic, late), now)
     dropped, outcomes, later, asked = [], [], [], []
-    for result in results:
+    for result in ours:
         it = result.claimed
-        if held.get(it.row.key) != it.fence:
-            continue
         state, reason = _verdict(result)
         if state == "":
             later.append((it.row, it.fence, now + _pause(result, chance)))
@@ -345,6 +348,15 @@ def _settle_clinic(
     tally.accepted += sum(row["state"] == "accepted" for row in outcomes)
     tally.ended += sum(row["state"] != "accepted" for row in outcomes)
     tally.postponed += len(later)
+
+
+def _not_noted(db: Connection, clinic: str, late: Sequence[Sent]) -> list[Sent]:
+    """What a worker says after its lease, without what it has said before."""
+    if not late:
+        return []
+    ids = [it.claimed.row.id for it in late]
+    noted = {(row.message_id, row.fence) for row in db.execute(_NOTED, {"clinic": clinic, "ids": ids}).all()}
+    return [it for it in late if (it.claimed.row.id, it.claimed.fence) not in noted]
 
 
 def _note_tries(db: Connection, clinic: str, results: Sequence[Sent], now: Instant) -> None:

@@ -173,9 +173,11 @@ class Story(RuleBasedStateMachine):
         self.unsure: set[str] = set()  # delivery ids that arrived without our knowing: they may arrive again
         self.names = 0
 
-    @initialize()
-    def open_clinic(self) -> None:
+    @initialize(ago=st.sampled_from([0, 1, 23, 30]))
+    def open_clinic(self, ago: int) -> None:
         self.db.do(populate)
+        self.record(ago)
+        self.assign(LISTS[1], TIMES[1], 0)
 
     def teardown(self) -> None:
         self.adherence_is_what_a_slow_count_says()
