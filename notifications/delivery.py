@@ -123,15 +123,6 @@ _INSERT_DELIVERY, _INSERT_OUTCOME = insert(delivery), insert(outcome)
 _subjects = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
-def earliest(db: Connection) -> Instant | None:
-    """When the worker has to look next; None when nothing is pending."""
-    at: Instant | None = db.execute(_EARLIEST).scalar()
-    return at
-
-
-_EARLIEST = select(due.c.wake_at).order_by(due.c.wake_at).limit(1)
-
-
 # claim, and look again whether it is wanted
 
 

@@ -121,6 +121,7 @@ _LOCK = (
     .order_by(due.c.key)
     .with_for_update(of=due)
 )
+_EARLIEST = select(due.c.wake_at).order_by(due.c.wake_at).limit(1)
 _HORIZON = (
     update(horizon)
     .where(horizon.c.clinic_id == bindparam("clinic"), horizon.c.patient_id == bindparam("patient"))
@@ -165,7 +166,19 @@ def _lock(db: Connection, clinic: str, patients: Sequence[str], now: Instant) ->
     """On PostgreSQL: one planner a patient at a time, and no claim of their rows meanwhile (it skips locked ones)."""
     people.lock(db, clinic, patients)
     if db.dialect.name != "sqlite":
-        db.execute(_LOCK, {"clinic": clinic, "people": list(patients), "since": now - LOOK_BACK}).all()
+        db.execute(_LOCK, {"clinic": clinic, "people": list(patients), "since": _since(db, now)}).all()
+
+
+def earliest(db: Connection) -> Instant | None:
+    """When the worker has to look next; None when nothing is pending."""
+    at: Instant | None = db.execute(_EARLIEST).scalar()
+    return at
+
+
+def _since(db: Connection, now: Instant) -> Instant:
+    """Messages whose windows closed earlier than this are over and done with, also after days without a worker."""
+    oldest = earliest(db)
+    return (now if oldest is None else min(now, oldest)) - LOOK_BACK
 
 
 def preview(db: Connection, clinic: str, patient: str, now: Instant, until: Instant) -> Agenda:
@@ -238,7 +251,8 @@ def silence(patient: Patient) -> str:
 
 def _read_rows(db: Connection, clinic: str, who: Sequence[str], now: Instant, pending: bool) -> Iterable[Row]:
     statement = _ROWS if pending else _TOLD
-    for it in db.execute(statement, {"clinic": clinic, "people": list(who), "since": now - LOOK_BACK}).all():
+    since = _since(db, now) if pending else now - LOOK_BACK
+    for it in db.execute(statement, {"clinic": clinic, "people": list(who), "since": since}).all():
         state = it.due_state or it.state
         yield Row(*it[:5], _subjects(it.subjects), state, it.fence or 0, it.reason or "", it.ended_at or 0)
 

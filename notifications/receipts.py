@@ -2,10 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, Select, bindparam, insert, select
 
 from notifications.tables import message, outcome, receipt
 from programs.errors import NoSuchRecord
@@ -23,17 +23,18 @@ _KNOWN = select(receipt.c.kind).where(
     receipt.c.message_id == bindparam("message"),
     receipt.c.kind == bindparam("kind_"),
 )
-_UNREACHED = (
+_ENDED = (
     select(message.c.person_id, message.c.subjects)
     .join(outcome, (outcome.c.clinic_id == message.c.clinic_id) & (outcome.c.message_id == message.c.id))
     .where(
         message.c.clinic_id == bindparam("clinic"),
         message.c.person_id.in_(bindparam("patients", expanding=True)),
         message.c.closes >= bindparam("since"),
-        # Ours to answer for: no address, a provider's refusal, a worker that was down until the window was over.
-        (outcome.c.state.in_(("failed", "expired"))) | (outcome.c.reason == "no_address"),
     )
 )
+# Ours to answer for: no address, a provider's refusal, a worker that was down until the window was over.
+_UNREACHED = _ENDED.where((outcome.c.state.in_(("failed", "expired"))) | (outcome.c.reason == "no_address"))
+_REACHED = _ENDED.where(outcome.c.state == "accepted")
 _subjects = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
@@ -49,9 +50,20 @@ def confirm(db: Connection, clinic: str, person: str, message_id: str, kind: Kin
 
 
 def unreached(db: Connection, clinic: str, patients: Sequence[str], since: Instant) -> dict[str, set[tuple[str, int]]]:
-    """Patient id -> (plan id, wall) of the bouts whose reminder ended without reaching them, windows since `since`."""
+    """Patient id -> (plan id, wall) of the bouts whose reminder ended without reaching them, windows since `since`.
+
+    One that was sent after all, to a new address for example, did reach them.
+    """
+    found = _bouts(db, _UNREACHED, clinic, patients, since)
+    reached = _bouts(db, _REACHED, clinic, list(found), since) if found else {}
+    return {patient: bouts - reached.get(patient, set()) for patient, bouts in found.items()}
+
+
+def _bouts(
+    db: Connection, messages: Select[Any], clinic: str, patients: Sequence[str], since: Instant
+) -> dict[str, set[tuple[str, int]]]:
     found: dict[str, set[tuple[str, int]]] = defaultdict(set)
-    for patient, subjects in db.execute(_UNREACHED, {"clinic": clinic, "patients": list(patients), "since": since}):
+    for patient, subjects in db.execute(messages, {"clinic": clinic, "patients": list(patients), "since": since}):
         for subject in _subjects(subjects):
             kind, _, rest = subject.partition(":")
             if kind == "bout":

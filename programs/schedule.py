@@ -7,6 +7,7 @@ A `wall` is a minute of the patient's local clock counted from year 1: `date.too
 from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import lru_cache
+from itertools import accumulate
 
 import msgspec
 
@@ -100,9 +101,13 @@ def bouts(course: Course, first_day: int, last_day: int) -> list[Bout]:
 
 
 def _reigns(revisions: Sequence[Revision], until: int) -> Iterator[tuple[Revision, int, int]]:
-    """Each revision with the walls it rules: from its own until the next one's."""
-    for revision, following in zip(revisions, [*revisions[1:], None], strict=True):
-        yield revision, revision.from_wall, min(until, following.from_wall) if following else until
+    """Each revision with the walls it rules: from its own until that of any later one.
+
+    The next one may begin at an earlier wall: the patient flew west in between.
+    """
+    ends = [*accumulate((revision.from_wall for revision in reversed(revisions)), min, initial=until)]
+    for revision, end in zip(revisions, reversed(ends[:-1]), strict=True):
+        yield revision, revision.from_wall, end
 
 
 @lru_cache(maxsize=4096)

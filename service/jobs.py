@@ -95,7 +95,7 @@ class Worker:
             log.error("%d messages are neither pending nor ended, or both", self.pulse.unaccounted)
 
     async def next_wake(self) -> Instant:
-        earliest: Instant | None = await self.db.read(delivery.earliest)
+        earliest: Instant | None = await self.db.read(outbox.earliest)
         latest = self.clock.now() + LONGEST_NAP
         return latest if earliest is None else min(earliest, latest)
 
@@ -168,7 +168,7 @@ class Health(msgspec.Struct, frozen=True):
 
 def health(db: Connection, pulse: Pulse, now: Instant) -> Health:
     """Whether the worker turns and nothing waits that should have gone: what it did, not what it says it can do."""
-    oldest = delivery.earliest(db)
+    oldest = outbox.earliest(db)
     problems = []
     if now - pulse.turned_at > STALE:
         problems.append("the worker has not finished a turn")

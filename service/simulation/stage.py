@@ -7,7 +7,7 @@ import heapq
 import random
 from collections.abc import Awaitable, Callable
 
-from notifications import delivery
+from notifications import outbox
 from programs.instants import HOUR, Instant
 from service.clock import SetClock
 from service.database import Database
@@ -51,11 +51,11 @@ class Stage:
         while True:
             await self._act()
             now = self.clock.at
-            due = await self.db.read(delivery.earliest)
+            due = await self.db.read(outbox.earliest)
             if now >= turned + LOOK_EVERY or (due is not None and due <= now):
                 await self.worker.turn()
                 turned = now
-                due = await self.db.read(delivery.earliest)
+                due = await self.db.read(outbox.earliest)
             if now >= until:
                 return
             progress(now, len(self.journal.sent))

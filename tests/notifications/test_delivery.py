@@ -56,7 +56,7 @@ async def run_until(worker: Worker, clock: SetClock, until: Instant) -> None:
     """A worker on a fast clock: it wakes at each due instant, and every six hours in between."""
     while clock.at < until:
         await worker.turn()
-        at = await worker.db.read(delivery.earliest)
+        at = await worker.db.read(outbox.earliest)
         clock.move_to(min(at if at is not None else until, clock.at + 6 * HOUR, until))
     await worker.turn()
 

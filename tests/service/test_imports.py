@@ -28,7 +28,7 @@ from programs.tables import check_in, metadata, needling_session, patient
 from service import care, imports, spreadsheet, tables, visits
 from service.care import Who
 from service.clock import SetClock
-from service.database import Database
+from service.database import Database, connect
 from service.imports import Order, Outcome
 from service.visits import Visit
 from tests.world import NOON
@@ -250,19 +250,21 @@ asyncio.run(main())
 """
 
 
-async def test_kill_9_in_the_middle_of_a_transaction_leaves_whole_rows(database: Database, database_url: str) -> None:
+async def test_kill_9_in_the_middle_of_a_transaction_leaves_whole_rows(database_url: str) -> None:
     now = at("2026-11-02T12:00:00Z")
-    await bring_in(database, EXPORT, now)
-    once = await database.read(everything)
-    await database.write(forget_everything)
+    async with await connect(database_url) as database:
+        await bring_in(database, EXPORT, now)
+        once = await database.read(everything)
+        await database.write(forget_everything)
     killed = await asyncio.create_subprocess_exec(
         sys.executable, "-u", "-c", KILLED, database_url, "100", stdout=PIPE, stderr=PIPE
     )
     said, complaints = await killed.communicate()
     assert killed.returncode == -signal.SIGKILL, complaints
     assert said.split(), "one chunk was to be committed before it"
-    await bring_in(database, EXPORT, now)
-    assert await database.read(everything) == once
+    async with await connect(database_url) as database:
+        await bring_in(database, EXPORT, now)
+        assert await database.read(everything) == once
 
 
 # what changes between two exports

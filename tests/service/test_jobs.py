@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import msgspec
 from sqlalchemy import Connection, func, insert, select
 
-from notifications import delivery
+from notifications import outbox
 from notifications.channels import Accepted, Outcome, Parcel
 from notifications.channels.addresses import ConsoleAddress
 from programs.instants import DAY, HOUR, MINUTE
@@ -67,7 +67,7 @@ async def test_a_worker_that_is_stopped_settles_what_it_is_sending(database: Dat
     await asyncio.wait_for(wire.busy.wait(), 10)
     await worker.stop()
     assert wire.taken == 1
-    assert (await database.read(delivery.earliest) or 0) > clock.now() + MINUTE
+    assert (await database.read(outbox.earliest) or 0) > clock.now() + MINUTE
 
 
 async def test_it_sleeps_until_the_earliest_message_but_never_long(database: Database) -> None:

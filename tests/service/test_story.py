@@ -180,8 +180,10 @@ class Story(RuleBasedStateMachine):
         self.assign(LISTS[1], TIMES[1], 0)
 
     def teardown(self) -> None:
-        self.adherence_is_what_a_slow_count_says()
-        self.loop.close()
+        try:
+            self.adherence_is_what_a_slow_count_says()
+        finally:
+            self.loop.close()
 
     @property
     def now(self) -> Instant:
@@ -304,29 +306,28 @@ class Story(RuleBasedStateMachine):
         self.db.do(care.change_patient, BEN, "ada", self.version, changed, self.now)
         self.version += 1
 
-    @rule(name=st.sampled_from(ZONES))
-    def travel(self, name: str) -> None:
-        self.zone = name
-        self.change(zone=name)
-
-    @rule(hours=st.sampled_from(HOURS), most=st.integers(1, 6), reminders=st.booleans())
-    def prefer(self, hours: tuple[str, str], most: int, reminders: bool) -> None:
-        self.hours = hours
+    @rule(name=st.sampled_from(ZONES), hours=st.sampled_from(HOURS), most=st.integers(1, 6), reminders=st.booleans())
+    def travel_and_prefer(self, name: str, hours: tuple[str, str], most: int, reminders: bool) -> None:
+        self.zone, self.hours = name, hours
         chosen = Preferences(allowed_from=hours[0], allowed_until=hours[1], most_a_day=most, bout_reminders=reminders)
-        self.change(preferences=chosen)
+        self.change(zone=name, preferences=chosen)
 
-    @rule()
-    def withdraw_or_give_consent(self) -> None:
-        self.consented = not self.consented
-        self.change(consented=self.consented)
+    @precondition(lambda self: self.consented and not self.discharged)
+    @rule(for_good=st.booleans())
+    def withdraw_consent_or_be_discharged(self, for_good: bool) -> None:
+        if not for_good:
+            self.consented = False
+            return self.change(consented=False)
+        self.discharged = True
+        for plan in self.plans.values():
+            plan.ended = self.here if plan.ended is None else plan.ended
+        return self.change(discharged_at=self.now)
 
+    @precondition(lambda self: self.discharged or not self.consented)
     @rule()
-    def discharge_or_take_up_again(self) -> None:
-        self.discharged = not self.discharged
-        if self.discharged:
-            for plan in self.plans.values():
-                plan.ended = self.here if plan.ended is None else plan.ended
-        self.change(discharged_at=self.now if self.discharged else None)
+    def be_taken_up_again(self) -> None:
+        self.consented, self.discharged = True, False
+        self.change(consented=True, discharged_at=None)
 
     @rule()
     def put_address(self) -> None:
@@ -379,10 +380,6 @@ class Story(RuleBasedStateMachine):
 
     # time, the worker and the provider
 
-    @rule(mode=st.sampled_from(["accept", "accept", *Provider.answers]))
-    def provider_is(self, mode: str) -> None:
-        self.provider.mode = mode
-
     def fail(self, name: str) -> None:
         if name == self.failing:
             self.failing = ""
@@ -392,15 +389,25 @@ class Story(RuleBasedStateMachine):
         worker = Worker(self.db, {"console": self.provider}, self.clock, self.fail, self.chance)
         self.loop.run_until_complete(worker.turn())
 
-    @rule(long=st.sampled_from([MINUTE, 25 * MINUTE, 3 * HOUR, 11 * HOUR, 26 * HOUR]))
-    def time_passes(self, long: Instant) -> None:
+    @rule(long=st.sampled_from([MINUTE, 25 * MINUTE, 3 * HOUR]))
+    def hours_pass(self, long: Instant) -> None:
         until = self.now + long
         while self.now < until:
             self.turn()
-            at = self.db.do(delivery.earliest)
+            at = self.db.do(outbox.earliest)
             self.clock.move_to(min(at if at is not None else until, self.now + 6 * HOUR, until))
         self.turn()
         self._note_asked()
+
+    @rule(long=st.sampled_from([11 * HOUR, 26 * HOUR, 50 * HOUR]))
+    def days_pass(self, long: Instant) -> None:
+        self.hours_pass(long)
+
+    @rule(long=st.sampled_from([20 * MINUTE, 5 * HOUR, 14 * HOUR]), mode=st.sampled_from([*Provider.answers]))
+    def the_provider_has_a_bad_day(self, long: Instant, mode: str) -> None:
+        self.provider.mode = mode
+        self.hours_pass(long)
+        self.provider.mode = "accept"
 
     @rule(long=st.sampled_from([20 * MINUTE, 5 * HOUR, 30 * HOUR, 4 * DAY]))
     def nobody_works(self, long: Instant) -> None:
@@ -446,7 +453,7 @@ class Story(RuleBasedStateMachine):
     @invariant()
     def nothing_waits_for_a_silent_patient(self) -> None:
         if self.discharged or not self.consented:
-            assert self.db.do(_pending_of, "ada") == []
+            assert self.db.do(_pending_of, "ada", self.now) == []
 
     @invariant()
     def nothing_is_told_twice(self) -> None:
@@ -514,8 +521,9 @@ def _wakes(db: Connection, key: str) -> Instant | None:
     return db.execute(select(due.c.wake_at).where(due.c.key == key)).scalar()
 
 
-def _pending_of(db: Connection, person: str) -> list[str]:
-    of_person = select(message.c.id).where(message.c.person_id == person)
+def _pending_of(db: Connection, person: str, now: Instant) -> list[str]:
+    """What may still be sent; what is over ends when the worker comes to it."""
+    of_person = select(message.c.id).where(message.c.person_id == person, message.c.closes > now)
     return list(
         db.execute(select(due.c.key).where(due.c.state == "pending", due.c.message_id.in_(of_person))).scalars()
     )
@@ -569,7 +577,7 @@ def sqlite_engine(tmp_path: Path) -> Iterator[tuple[Engine, Callable[[], Engine]
 
 
 def test_whatever_happens_in_whatever_order(sqlite_engine: tuple[Engine, Callable[[], Engine]]) -> None:
-    play(*sqlite_engine, examples=60, steps=40)
+    play(*sqlite_engine, examples=120, steps=40)
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
