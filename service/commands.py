@@ -7,6 +7,8 @@ import click
 
 from notifications.channels.vapid import VapidKeys
 from service import settings
+from service.database import InUse
+from service.migrations import Newer
 from service.migrations import migrate as bring_up_to_date
 
 
@@ -15,7 +17,7 @@ def migrate() -> None:
     """Make the database of the settings, or bring it up to date. Doing it again changes nothing."""
     try:
         bring_up_to_date(settings.read(os.environ).database_url)
-    except settings.SettingsError as error:
+    except (settings.SettingsError, InUse, Newer) as error:
         raise click.ClickException(str(error)) from None
     click.echo("The database is up to date.")
 

@@ -11,9 +11,9 @@ import click
 
 from programs.instants import Instant, moment
 from service.clock import SystemClock
-from service.database import connect
+from service.database import InUse, connect
 from service.demo import TOKENS, fill_demo
-from service.migrations import migrate
+from service.migrations import Newer, migrate
 from service.serving import listening, serve_on
 from service.settings import Settings
 
@@ -35,9 +35,12 @@ def demo(port: int) -> None:
     except OSError as error:
         raise click.ClickException(str(error)) from None
     with taken:
-        if not FILE.exists():
-            asyncio.run(fill())
-        migrate(settings.database_url)
+        try:
+            if not FILE.exists():
+                asyncio.run(fill())
+            migrate(settings.database_url)
+        except (InUse, Newer) as error:
+            raise click.ClickException(str(error)) from None
         serve_on(taken, settings, _hello(address))
 
 

@@ -15,9 +15,9 @@ from programs.instants import Instant, of
 from programs.triage import emergency_number
 from service import imports, settings, spreadsheet, visits
 from service.clock import Clock, SetClock, SystemClock
-from service.database import connect
+from service.database import InUse, connect
 from service.imports import WHATS, Order, Outcome, Verdict
-from service.migrations import migrate
+from service.migrations import Newer, migrate
 from service.spreadsheet import Problem, Row, Unusable
 from service.visits import Visit
 
@@ -41,7 +41,7 @@ class When(click.ParamType[Instant]):
 @click.command(
     "needling-sessions",
     epilog="Exit code: 0 when every row went well, 1 when some were refused (the others are imported), "
-    "2 when the file could not be used and nothing was written.",
+    "2 when the file or the database could not be used and nothing was written.",
     help="Import visits from a practice-management export (CSV). The file may be imported again and again: what did "
     "not change is left alone. Clinics, clinicians and patients that are new here are made.\n\n"
     f"Columns that must be there: {_NEEDED}.\n\nColumns that may be: {_WELCOME}.",
@@ -66,7 +66,11 @@ def needling_sessions(
         raise SystemExit(2) from None
     clock = SystemClock() if now is None else SetClock(now)
     order = Order(consented=consent_on_file, dry=dry_run)
-    outcome = asyncio.run(bring_in(url, found, order, clock))
+    try:
+        outcome = asyncio.run(bring_in(url, found, order, clock))
+    except (InUse, Newer) as error:
+        click.echo(f"Error: {error}", err=True)
+        raise SystemExit(2) from None
     report(outcome, problems, order)
     refused = problems or any(it.what == "refused" for it in outcome.verdicts)
     raise SystemExit(1 if refused else 0)

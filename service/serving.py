@@ -25,9 +25,9 @@ from notifications.channels.vapid import VapidKeys
 from notifications.channels.web_push import PushSettings, WebPush
 from service.app import build
 from service.clock import Clock, SystemClock
-from service.database import connect
+from service.database import InUse, connect
 from service.jobs import Worker
-from service.migrations import migrate
+from service.migrations import Newer, migrate
 from service.settings import Settings, read
 
 log = logging.getLogger("homestretch.serving")
@@ -46,9 +46,12 @@ def serve() -> None:
         taken = listening(settings)
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from None
-    click.echo("Bringing the database up to date.")
-    migrate(settings.database_url)
     with taken:
+        click.echo("Bringing the database up to date.")
+        try:
+            migrate(settings.database_url)
+        except (InUse, Newer) as error:
+            raise click.ClickException(str(error)) from None
         serve_on(taken, settings, [f"Homestretch serves {settings.public_url}. Ctrl-C stops it."])
 
 

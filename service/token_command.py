@@ -15,7 +15,7 @@ from service.auth.tokens import make_token
 from service.care import Who
 from service.clock import SystemClock
 from service.database import InUse, connect
-from service.migrations import migrate
+from service.migrations import Newer, migrate
 
 
 @click.command()
@@ -29,7 +29,7 @@ def token(kind: str, clinic: str, person: str) -> None:
     """
     try:
         click.echo(asyncio.run(_make(settings.read(os.environ).database_url, kind, clinic, person)))
-    except (settings.SettingsError, InUse, LookupError) as error:
+    except (settings.SettingsError, InUse, Newer, LookupError) as error:
         raise click.ClickException(str(error.args[0])) from None
 
 

@@ -55,7 +55,7 @@ def upgrade() -> None:
         sa.Column("subjects", sa.Text(), nullable=False),
         sa.Column("reasons", sa.Text(), nullable=False),
         sa.Column("planned_at", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("kind IN ('check_in', 'nudge', 'bout', 'alert')", name="ck_message_kind"),
+        sa.CheckConstraint("kind IN ('check_in', 'nudge', 'bout', 'alert')", name=op.f("ck_message_kind")),
         sa.PrimaryKeyConstraint("clinic_id", "id", name="pk_message"),
     )
     op.create_index(
@@ -80,7 +80,7 @@ def upgrade() -> None:
         sa.Column("person_id", sa.String(length=64), nullable=False),
         sa.Column("made_at", sa.BigInteger(), nullable=False),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
-        sa.CheckConstraint("kind IN ('patient', 'clinician')", name="ck_token_kind"),
+        sa.CheckConstraint("kind IN ('patient', 'clinician')", name=op.f("ck_token_kind")),
         sa.PrimaryKeyConstraint("hash", name="pk_token"),
     )
     op.create_table(
@@ -101,7 +101,7 @@ def upgrade() -> None:
         sa.Column("result", sa.String(length=16), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("ended_at", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("result IN ('accepted', 'gone', 'later', 'refused')", name="ck_delivery_result"),
+        sa.CheckConstraint("result IN ('accepted', 'gone', 'later', 'refused')", name=op.f("ck_delivery_result")),
         sa.ForeignKeyConstraint(
             ["clinic_id", "message_id"], ["message.clinic_id", "message.id"], name="fk_delivery_message"
         ),
@@ -115,7 +115,7 @@ def upgrade() -> None:
         sa.Column("wake_at", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("fence", sa.Integer(), nullable=False),
-        sa.CheckConstraint("state IN ('pending', 'in_flight')", name="ck_due_state"),
+        sa.CheckConstraint("state IN ('pending', 'in_flight')", name=op.f("ck_due_state")),
         sa.ForeignKeyConstraint(
             ["clinic_id", "message_id"], ["message.clinic_id", "message.id"], name="fk_due_message"
         ),
@@ -131,7 +131,8 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(length=64), nullable=False),
         sa.Column("ended_at", sa.BigInteger(), nullable=False),
         sa.CheckConstraint(
-            "state IN ('accepted', 'answered', 'expired', 'cancelled', 'suppressed', 'failed')", name="ck_outcome_state"
+            "state IN ('accepted', 'answered', 'expired', 'cancelled', 'suppressed', 'failed')",
+            name=op.f("ck_outcome_state"),
         ),
         sa.ForeignKeyConstraint(
             ["clinic_id", "message_id"], ["message.clinic_id", "message.id"], name="fk_outcome_message"
@@ -145,7 +146,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("happened_at", sa.BigInteger(), nullable=False),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("kind IN ('shown', 'opened', 'answered')", name="ck_receipt_kind"),
+        sa.CheckConstraint("kind IN ('shown', 'opened', 'answered')", name=op.f("ck_receipt_kind")),
         sa.ForeignKeyConstraint(
             ["clinic_id", "message_id"], ["message.clinic_id", "message.id"], name="fk_receipt_message"
         ),
@@ -259,9 +260,9 @@ def upgrade() -> None:
         sa.Column("asked_at", sa.BigInteger(), nullable=True),
         sa.Column("answered_at", sa.BigInteger(), nullable=True),
         sa.CheckConstraint(
-            "state IN ('open', 'conditional', 'answered', 'not_needed', 'cancelled')", name="ck_check_in_state"
+            "state IN ('open', 'conditional', 'answered', 'not_needed', 'cancelled')", name=op.f("ck_check_in_state")
         ),
-        sa.CheckConstraint("opens <= target AND target <= closes", name="ck_check_in_window"),
+        sa.CheckConstraint("opens <= target AND target <= closes", name=op.f("ck_check_in_window")),
         sa.ForeignKeyConstraint(
             ["clinic_id", "patient_id"], ["patient.clinic_id", "patient.id"], name="fk_check_in_patient"
         ),
@@ -365,7 +366,7 @@ def upgrade() -> None:
         sa.Column("raised_at", sa.BigInteger(), nullable=False),
         sa.Column("acknowledged_at", sa.BigInteger(), nullable=True),
         sa.Column("acknowledged_by", sa.Text(), nullable=True),
-        sa.CheckConstraint("tier IN ('emergency', 'same_day', 'next_visit')", name="ck_flag_tier"),
+        sa.CheckConstraint("tier IN ('emergency', 'same_day', 'next_visit')", name=op.f("ck_flag_tier")),
         sa.ForeignKeyConstraint(
             ["clinic_id", "check_in_id"], ["check_in.clinic_id", "check_in.id"], name="fk_flag_check_in"
         ),
