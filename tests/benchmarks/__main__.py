@@ -8,8 +8,9 @@ from pathlib import Path
 
 from tests.benchmarks.api import api
 from tests.benchmarks.engine import engine, planning
+from tests.benchmarks.memory import memory
 
-PARTS = {"planning": planning, "engine": engine, "api": api}
+PARTS = {"planning": planning, "engine": engine, "api": api, "memory": memory}
 
 
 def main(wanted: list[str]) -> None:

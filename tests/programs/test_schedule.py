@@ -104,7 +104,7 @@ def test_a_plan_revised_before_it_begins_never_ran_on_its_first_terms() -> None:
 
 
 def test_nothing_is_due_twice_when_a_patient_flew_west_and_the_plan_was_revised_there() -> None:
-    """Revised on Tuesday at 10:00, and half an hour later once more where it is 05:30: the last terms rule from then."""
+    """Revised on Tuesday at 10:00, and soon after once more where it is 05:30: the last terms rule from then."""
     it = course((0, terms(BRIDGE)), (at(1, "10:00"), terms(BRIDGE)), (at(1, "05:30"), terms(WALK)))
     assert due(it, 3) == [("Mon 09:00", "hip_bridge", 1), ("Tue 09:00", "walking", 3), ("Wed 09:00", "walking", 3)]
 
