@@ -4,8 +4,11 @@ The one idea of Homestretch. Scheduling, preview, explain, the check before send
 `agenda`; nothing else decides who is told what when. In order: candidates (back-off included), place, merge, cap.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cache
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
@@ -112,7 +115,8 @@ def agenda(facts: Facts, now: Instant, until: Instant) -> Agenda:
     desk = _Desk(facts, now, until, zone(facts.zone), facts.preferences.hours, told, [])
     check_ins = _merge(_check_ins(desk), CHECK_INS_TOGETHER)
     prompts = _merge([*check_ins, *_reminders(desk)], TOGETHER)
-    candidates = _merge([*prompts, *_nudges(desk, prompts)], TOGETHER)
+    nudges = _nudges(desk, prompts)
+    candidates = _merge([*prompts, *nudges], TOGETHER) if nudges else prompts
     if facts.silent:
         silenced = Reason(facts.silent)
         unsent = [Omitted(subject, it.at, silenced) for it in candidates for subject in it.subjects]
@@ -193,13 +197,16 @@ def _placed(desk: _Desk, subject: str, window: tuple[Instant, Instant, Instant],
 
 def _reminders(desk: _Desk) -> list[Planned]:
     found: list[Planned] = []
-    now, clock, hours = desk.now, desk.zone, desk.hours
+    now, clock = desk.now, desk.zone
+    # A plan has few times of day and many days: each is looked up once.
+    include = cache(desk.hours.include)
     first, last = clock.wall(now - BOUT_WINDOW).day, clock.wall(desk.until).day
     since, every = clock.wall(desk.facts.reacted_at).day, _every(desk)
     for course in desk.facts.courses:
         for bout in bouts(course, first, last):
             day, minute = divmod(bout.wall, DAY_MINUTES)
-            at = clock.instant(day, minute)
+            midnight = clock.midnight(day)
+            at = clock.instant(day, minute) if midnight is None else midnight + minute * MINUTE
             if at + BOUT_WINDOW <= now or at >= desk.until:
                 continue
             subject = f"bout:{course.plan_id}:{bout.wall}"
@@ -208,7 +215,7 @@ def _reminders(desk: _Desk) -> list[Planned]:
                 why_not = "thinned_out"
             if why_not:
                 desk.omitted.append(Omitted(subject, at, Reason(why_not)))
-            elif at >= now and hours.include(minute) and clock.steady(day):
+            elif at >= now and midnight is not None and include(minute):
                 found.append(Planned("bout", subject, at, at, at + BOUT_WINDOW, (subject,), _AT_ITS_TIME))
             elif message := _placed(desk, subject, (at, at, at + BOUT_WINDOW), _AT_ITS_TIME[0]):
                 found.append(message)
@@ -244,30 +251,33 @@ def _merge(messages: Iterable[Planned], within: Instant) -> list[Planned]:
 
     Each is measured from the one before it, so that no two of the results are nearer than that.
     """
-    groups: list[list[Planned]] = []
-    for it in sorted(messages, key=_due_and_key):
-        group = groups[-1] if groups else None
+    merged: list[Planned] = []
+    group: list[Planned] = []
+    for it in sorted(messages, key=_DUE):
         if group and it.due - group[-1].due <= within and _fit([*group, it]):
             group.append(it)
+            merged[-1] = _joined(group)
         else:
-            groups.append([it])
-    return [_joined(group) if len(group) > 1 else group[0] for group in groups]
+            group = [it]
+            merged.append(it)
+    return merged
 
 
 def _fit(group: Sequence[Planned]) -> bool:
     return max(it.at for it in group) < min(it.closes for it in group)
 
 
-def _at_once(messages: Iterable[Planned]) -> list[Planned]:
+def _at_once(messages: list[Planned]) -> list[Planned]:
     """In order of time; what is late goes out together."""
-    groups: dict[Instant, list[Planned]] = defaultdict(list)
-    for it in messages:
-        groups[it.at].append(it)
-    return [_joined(group) if len(group) > 1 else group[0] for _, group in sorted(groups.items())]
+    messages.sort(key=_AT)
+    found: list[Planned] = []
+    for _, group in groupby(messages, key=attrgetter("at")):
+        together = list(group)
+        found.append(_joined(together) if len(together) > 1 else together[0])
+    return found
 
 
-def _due_and_key(it: Planned) -> tuple[Instant, str]:
-    return it.due, it.key
+_DUE, _AT = attrgetter("due", "key"), attrgetter("at", "key")
 
 
 def _joined(group: Sequence[Planned]) -> Planned:
@@ -321,8 +331,4 @@ def _thin(desk: _Desk, planned: Sequence[Planned], room: int) -> list[Planned]:
     room = max(room - len(check_ins), 0)
     for it in others[room:]:
         desk.omitted.extend(Omitted(subject, it.at, Reason("daily_limit")) for subject in it.subjects)
-    return sorted(check_ins + others[:room], key=_at_and_key)
-
-
-def _at_and_key(it: Planned) -> tuple[Instant, str]:
-    return it.at, it.key
+    return sorted(check_ins + others[:room], key=_AT)

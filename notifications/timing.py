@@ -88,9 +88,10 @@ class Zone:
         day, minute = self.wall(at)
         return day * DAY_MINUTES + minute
 
-    def steady(self, day: int) -> bool:
-        """Whether the clock shows every time of this local date just once; False also on days near a change."""
-        return self._offset(day) is not None
+    def midnight(self, day: int) -> Instant | None:
+        """The start of a local date on which, and near which, the clock does not change; None for any other."""
+        offset = self._offset(day)
+        return None if offset is None else (day - EPOCH_DAY) * DAY - offset
 
     def by_day(self, timed: Sequence[Timed]) -> Iterator[tuple[int, Sequence[Timed]]]:
         """What ascends in time, cut at local midnights: one look at the zone a day instead of one each."""
@@ -102,7 +103,8 @@ class Zone:
             if index > 0 and today != day:
                 yield day, timed[start:index]
                 start = index
-            day, end = today, self.instant(today + 1, 0) if self.steady(today) else -1
+            start_of_day = self.midnight(today)
+            day, end = today, -1 if start_of_day is None else start_of_day + DAY
         if timed:
             yield day, timed[start:]
 
