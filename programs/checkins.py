@@ -12,7 +12,7 @@ from programs.errors import Conflict, NoSuchRecord
 from programs.ids import derived_id
 from programs.instants import HOUR, Instant
 from programs.needling import Recorded
-from programs.questions import Question, Step
+from programs.questions import STEPS, Question, Step
 from programs.tables import answer, check_in, flag, patient
 from programs.triage import Finding
 
@@ -202,13 +202,16 @@ def answer_check_in(
             f"check-in {it.id} is {it.state}", "This check-in is not open. Your therapist can still hear you."
         )
     questions.check_answers(questions_of(recorded, it.step), answers)
-    earlier, version = _earlier(db, clinic, recorded.id, it.step)
-    merged = {**earlier.pop(cast(Step, it.step), {}), **answers}
+    step = cast(Step, it.step)
+    said, version = _said(db, clinic, recorded.id, step)
+    merged = {**said.get(step, {}), **answers}
+    # What was said of a later day is not earlier, though it may have reached us first.
+    earlier = {before: said[before] for before in STEPS[: STEPS.index(step)] if before in said}
     row = {"clinic_id": clinic, "check_in_id": it.id, "version": version, "answers": merged}
     db.execute(insert(answer), {**row, "questions_version": questions.VERSION, "answered_at": at, "received_at": now})
     hours = (at - recorded.session.ended_at) / HOUR
-    findings = triage.triage(cast(Step, it.step), merged, earlier, hours)
-    _settle_day3(db, clinic, recorded.id, it.step, triage.needs_day3(merged, findings))
+    findings = triage.triage(step, merged, earlier, hours)
+    _settle_day3(db, clinic, recorded.id, step, triage.needs_day3(merged, findings))
     db.execute(
         update(check_in)
         .where(check_in.c.clinic_id == clinic, check_in.c.id == it.id)
@@ -218,7 +221,7 @@ def answer_check_in(
     return Answered(msgspec.structs.replace(it, state="answered", answered_at=at), version, findings, flags)
 
 
-def _earlier(db: Connection, clinic: str, session: str, step: str) -> tuple[dict[Step, dict[str, Any]], int]:
+def _said(db: Connection, clinic: str, session: str, step: str) -> tuple[dict[Step, dict[str, Any]], int]:
     """The latest answers of each step, and the number of the next answer to `step`."""
     latest: dict[Step, dict[str, Any]] = {}
     version = 1

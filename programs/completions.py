@@ -8,6 +8,8 @@ from typing import Literal
 import msgspec
 from sqlalchemy import Connection, bindparam, insert, select
 
+from programs.dosage import check_time
+from programs.errors import Invalid
 from programs.instants import DAY, MINUTE, Instant
 from programs.schedule import Bout, Course, bouts, wall_at
 from programs.tables import completion
@@ -110,7 +112,7 @@ def record(
 def _judge(it: Completion, plans: dict[str, Course], known: set[str], now: Instant) -> tuple[Judged, int]:
     if it.id in known:
         return Judged(it.id, "duplicate"), 0
-    problem = _problem(it, now)
+    problem = _problem(it, now) or _time_problem(it.time)
     if it.plan_id not in plans:
         problem = "names a plan that this patient does not have"
     if problem:
@@ -130,6 +132,14 @@ def _problem(it: Completion, now: Instant) -> str:
         return "sets must be from 0 to 50"
     if it.pain is not None and not 0 <= it.pain <= 10:
         return "pain must be from 0 to 10"
+    return ""
+
+
+def _time_problem(time: str) -> str:
+    try:
+        check_time(time)
+    except Invalid as wrong:
+        return f"time {wrong.problem}"
     return ""
 
 

@@ -206,7 +206,8 @@ def complete(db: Connection, who: Who, items: Sequence[Completion], now: Instant
     """A batch from a phone, perhaps long offline; a verdict for each item. Sent twice, it changes nothing."""
     people.lock(db, who.clinic, [who.id])
     clock = zone(people.patient_of(db, who.clinic, who.id).zone)
-    timed = [(it, clock.minutes(it.done_at)) for it in items]
+    # No zone knows the year 10,000; what is so far off is rejected anyway.
+    timed = [(it, clock.minutes(min(max(it.done_at, 0), now + completions.AHEAD))) for it in items]
     courses = plans.courses_of(db, who.clinic, [who.id]).get(who.id, [])
     judged = completions.record(db, who.clinic, who.id, timed, courses, now)
     if any(it.verdict in ("accepted", "not_due") for it in judged):

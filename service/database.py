@@ -7,6 +7,7 @@ its own savepoint. PostgreSQL: a pool, one transaction a verb; it groups commits
 """
 
 import asyncio
+import contextlib
 import fcntl
 import sqlite3
 from abc import ABC, abstractmethod
@@ -117,7 +118,11 @@ class _Hand:
     async def open(cls, path: str, *pragmas: str) -> Self:
         file = await aiosqlite.connect(path, isolation_level=None, cached_statements=256)
         hand = cls(file)
-        await hand.run(hand._dress, pragmas)
+        try:
+            await hand.run(hand._dress, pragmas)
+        except BaseException:
+            await file.close()  # or its thread keeps the process from ending
+            raise
         return hand
 
     def _dress(self, pragmas: Sequence[str]) -> None:
@@ -153,13 +158,17 @@ class SQLite(Database):
     @classmethod
     async def open(cls, path: str) -> Self:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        lock = own(path)
-        # FULL: a commit that was answered survives the loss of power, not only of the process.
-        writer = await _Hand.open(path, "journal_mode = WAL", "synchronous = FULL", "cache_size = -65536")
-        readers = [
-            await _Hand.open(path, "query_only = ON", "wal_autocheckpoint = 0", "cache_size = -16384")
-            for _ in range(READERS)
-        ]
+        async with contextlib.AsyncExitStack() as undoing:
+            lock = undoing.enter_context(own(path))
+            # FULL: a commit that was answered survives the loss of power, not only of the process.
+            writer = await _Hand.open(path, "journal_mode = WAL", "synchronous = FULL", "cache_size = -65536")
+            undoing.push_async_callback(writer.close)
+            readers: list[_Hand] = []
+            for _ in range(READERS):
+                reader = await _Hand.open(path, "query_only = ON", "wal_autocheckpoint = 0", "cache_size = -16384")
+                undoing.push_async_callback(reader.close)
+                readers.append(reader)
+            undoing.pop_all()  # it is all there: from now on `close` does that
         return cls(lock, writer, readers)
 
     async def read(self, verb: Verb, *args: Any) -> Any:
@@ -220,6 +229,9 @@ def _write_together(db: Connection, batch: Sequence[_Waiting]) -> list[Any]:
             db.commit()
     except BaseException:
         db.rollback()
+        # SQLAlchemy takes a commit that failed (the disk is full) for the end of the transaction; for SQLite it is not,
+        # and no later one could begin.
+        db.connection.rollback()
         raise
     return results
 

@@ -18,11 +18,12 @@ from notifications.delivery import Claimed, Sent, Try
 from notifications.outbox import insert_messages
 from notifications.preferences import Preferences
 from notifications.tables import due, message, outcome
+from programs import people
 from programs.instants import DAY, HOUR, MINUTE, Instant
 from programs.tables import flag
 from service import care
 from service.database import Database, postgresql_engine
-from tests.world import BEN, CLINIC, DOV, NOON, OTHER, assignment, populate, session
+from tests.world import BEN, CLINIC, DOV, NOON, OTHER, assignment, patient, populate, session
 
 ROWS = (
     select(message, due.c.state, due.c.wake_at, due.c.fence, outcome.c.state.label("ended"), outcome.c.reason)
@@ -171,6 +172,38 @@ async def test_what_was_merged_into_another_message_at_the_last_moment_has_a_row
         assert keys <= pending
 
 
+# the horizon
+
+
+async def test_who_is_short_of_rows_is_found_at_half_the_horizon_and_only_then(database: Database) -> None:
+    await database.write(busy)
+    await database.write(reconcile, NOON)
+    half = NOON + outbox.HORIZON // 2
+    assert "ada" not in (await database.read(outbox.behind, half, 10)).get(CLINIC, [])
+    assert await database.read(outbox.behind, half + 1, 10) == {CLINIC: ["ada"], OTHER: ["eve"]}
+    # Who has been short for longest comes first, so that a limit starves nobody.
+    assert await database.read(outbox.behind, half + 1, 1) == {OTHER: ["eve"]}
+    await database.write(reconcile, half + 1)
+    assert await database.read(outbox.behind, half + 1, 10) == {OTHER: ["eve"]}
+
+
+async def test_rows_are_laid_out_for_a_fortnight_without_a_gap_or_a_double(database: Database) -> None:
+    await database.write(populate)
+    await database.write(care.assign_plan, BEN, "p1", assignment(times=("09:00", "17:30")), NOON)
+    for hours in range(0, 14 * 24, 7):
+        now = NOON + hours * HOUR
+        await database.write(people.reacted, CLINIC, "ada", now)  # or reminders thin out
+        while behind := await database.read(outbox.behind, now, 10):
+            for clinic, patients in behind.items():
+                await database.write(outbox.reconcile, clinic, patients, now)
+    found = [row for row in await database.read(rows) if row["kind"] == "bout"]
+    at = sorted(row["planned_for"] for row in found)
+    evening, morning = NOON + 5 * HOUR + 30 * MINUTE, NOON + 21 * HOUR
+    assert at[:28] == [at for day in range(14) for at in (evening + day * DAY, morning + day * DAY)]
+    assert len({row["key"] for row in found}) == len(found)
+    assert await database.read(outbox.unaccounted) == 0
+
+
 # several at a time
 
 
@@ -212,6 +245,40 @@ async def test_a_claim_passes_over_what_is_being_planned_and_planning_waits_for_
         assert corrected.is_set()
     after = {row["key"]: row for row in await database.read(rows)}
     assert (after["check_in:s1-day2"]["state"], after["check_in:s1-day2"]["planned_for"]) == ("in_flight", EVENING)
+
+
+@only_postgresql
+async def test_a_message_is_handed_out_or_withdrawn_and_never_both(database: Database, database_url: str) -> None:
+    """Consent is withdrawn at the instant at which a worker claims, twenty times, one patient after the other."""
+    await database.write(populate)
+    patients = [f"p{number:02}" for number in range(20)]
+    for id in patients:
+        await database.write(care.enrol, BEN, patient(id, "ben"), None, NOON)
+        await database.write(care.record_session, BEN, f"s-{id}", session(patient_id=id), NOON)
+    together = threading.Barrier(2, timeout=20)
+    handed: list[str] = []
+
+    def withdraw(engine: Engine) -> None:
+        for id in patients:
+            together.wait()
+            with engine.begin() as db:
+                care.change_patient(db, BEN, id, 1, {"consented": False}, EVENING)
+
+    def claim(engine: Engine) -> None:
+        for _ in patients:
+            together.wait()
+            with engine.begin() as db:
+                handed.extend(it.row.id for it in delivery.claim(db, EVENING, 1)[1])
+
+    with engine_of(database_url) as engine:
+        await asyncio.gather(asyncio.to_thread(withdraw, engine), asyncio.to_thread(claim, engine))
+    found = {row["id"]: row for row in await database.read(rows) if row["key"].endswith("-evening")}
+    asked = {id: row for id, row in found.items() if row["kind"] == "check_in"}
+    assert len(asked) == len(patients)
+    assert {id for id, row in asked.items() if row["state"] == "in_flight"} == set(handed)
+    assert {row["ended"] for id, row in asked.items() if id not in handed} <= {"suppressed"}
+    assert len(handed) == len(set(handed))
+    assert await database.read(outbox.unaccounted) == 0
 
 
 async def test_planning_and_claiming_at_the_same_time_lose_and_double_nothing(database: Database) -> None:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -18,7 +18,7 @@ from programs.schedule import Course, Hold, Revision, Terms, wall_at
 
 MONDAY = date(2026, 6, 1)
 NAMES = ("hip_bridge", "walking", "clamshell")
-START = datetime.min  # walls count from year 1 and know no zone
+START = datetime.combine(date.min, time.min)  # walls count from year 1 and know no zone
 TIMES = ("00:00", "07:00", "09:00", "12:30", "23:59")
 
 
@@ -33,9 +33,7 @@ def minutes(of: datetime) -> int:
 # random histories
 
 days = st.integers(0, 20).map(lambda after: MONDAY + timedelta(days=after))
-walls = st.builds(
-    lambda day, minute: minutes(datetime.combine(day, datetime.min.time())) + minute, days, st.integers(0, 1439)
-)
+walls = st.builds(lambda day, minute: minutes(datetime.combine(day, time.min)) + minute, days, st.integers(0, 1439))
 dosages = st.builds(
     Dosage,
     sets=st.integers(1, 4),
@@ -111,8 +109,8 @@ def slow_items(course: Course, first: date, last: date) -> list[tuple[int, str, 
     found = []
     day = first
     while day <= last:
-        for time in TIMES:
-            at = datetime.combine(day, datetime.strptime(time, "%H:%M").time())  # noqa: DTZ007 (a wall has no zone)
+        for clock_time in TIMES:
+            at = datetime.combine(day, time.fromisoformat(clock_time))
             ruling = [it for it in course.revisions if clock(it.from_wall) <= at]
             if not ruling or (course.ended_wall is not None and at >= clock(course.ended_wall)):
                 continue
@@ -121,7 +119,7 @@ def slow_items(course: Course, first: date, last: date) -> list[tuple[int, str, 
                 continue
             for it in terms.prescriptions:
                 usual = terms.times if it.dosage.per_day is None else terms.times[: it.dosage.per_day]
-                if time not in (it.times or usual) or (it.dosage.days and day.isoweekday() not in it.dosage.days):
+                if clock_time not in (it.times or usual) or (it.dosage.days and day.isoweekday() not in it.dosage.days):
                     continue
                 reasons = [hold.reason for hold in course.holds if slow_held(hold, at, it.exercise)]
                 row = (minutes(at), it.exercise, it.dosage.sets, ruling[-1].number, reasons[0] if reasons else None)
@@ -205,10 +203,10 @@ def course(*times: str, **changed: Any) -> Course:
     )
 
 
-def did(day: int, outcome: Any = "done", time: str = "09:00", **more: Any) -> Kept:
+def did(day: int, outcome: Any = "done", at: str = "09:00", **more: Any) -> Kept:
     on = MONDAY + timedelta(days=day)
-    wall, after = wall_at(on, time), more.pop("days_late", 0)
-    value = Completion(f"c{day}{time}", "plan", "hip_bridge", on, time, outcome, 0, **more)
+    wall, after = wall_at(on, at), more.pop("days_late", 0)
+    value = Completion(f"c{day}{at}", "plan", "hip_bridge", on, at, outcome, 0, **more)
     return Kept(wall, wall + 5 + after * 1440, 0, value)
 
 
@@ -229,7 +227,7 @@ def test_extra_work_on_monday_cannot_hide_a_missed_tuesday() -> None:
 
 
 def test_the_sets_of_one_day_count_together_and_are_capped_together() -> None:
-    items = week(course("09:00", "18:00"), did(0, sets=6), did(1), did(2), did(2, time="18:00"), days=3)
+    items = week(course("09:00", "18:00"), did(0, sets=6), did(1), did(2), did(2, at="18:00"), days=3)
     assert (sum_up(items).percent, sum_up(items).n) == (83.3, 3)  # Monday's six in the morning are its six
 
 

@@ -34,8 +34,8 @@ async def say(clinic: Database, step: str, hours: float, received: float | None 
     return found
 
 
-async def states(clinic: Database) -> dict[str, str]:
-    return {it.step: it.state for it in await clinic.read(checkins.session_check_ins, CLINIC, "s1")}
+async def states(clinic: Database, visit: str = "s1") -> dict[str, str]:
+    return {it.step: it.state for it in await clinic.read(checkins.session_check_ins, CLINIC, visit)}
 
 
 def kept(db: Connection) -> list[tuple[str, int, dict[str, Any], Instant, Instant]]:
@@ -108,22 +108,20 @@ async def test_the_same_sign_at_another_check_in_is_another_flag(clinic: Databas
     assert len((await say(clinic, "day1", 24, rf_breath=True)).answered.flags) == 1
 
 
-@pytest.mark.parametrize(
-    ("answers", "after"),
-    [
+async def test_the_third_day_is_asked_if_the_second_says_so(clinic: Database) -> None:
+    said: list[tuple[dict[str, Any], str]] = [
         ({"q_sore": 3}, "open"),
         ({"q_sore": 2}, "not_needed"),
         ({"q_usual": 1}, "open"),  # no score is not "well"
         ({"q_sore": 0, "rf_nerve": True}, "open"),
         ({"q_sore": 0, "q_free": "all fine"}, "not_needed"),
-    ],
-)
-async def test_the_third_day_is_asked_if_the_second_says_so(
-    clinic: Database, answers: dict[str, Any], after: str
-) -> None:
-    assert (await states(clinic))["day3"] == "conditional"
-    await say(clinic, "day2", 48, **answers)
-    assert (await states(clinic))["day3"] == after
+    ]
+    for number, (answers, after) in enumerate(said):
+        id, at = f"visit{number}", ENDED + 48 * HOUR
+        await clinic.write(care.record_session, BEN, id, session(ENDED), NOON)
+        assert (await states(clinic, id))["day3"] == "conditional"
+        await clinic.write(care.answer, ADA, f"{id}-day2", answers, at, at)
+        assert (await states(clinic, id))["day3"] == after, answers
 
 
 async def test_a_second_answer_to_the_second_day_opens_the_third_and_never_closes_it(clinic: Database) -> None:
@@ -183,24 +181,25 @@ async def test_a_first_day_answered_after_the_second_is_compared_with_nothing_la
     assert await clinic.read(checkins.flags_of, CLINIC) == []
 
 
-@pytest.mark.parametrize(
-    ("answers", "field"),
-    [({"q_sore": 11}, "q_sore"), ({"q_sore": True}, "q_sore"), ({"q_what": 1}, "answers"), ({}, "answers")],
-)
-async def test_a_wrong_answer_is_refused_and_nothing_of_it_is_kept(
-    clinic: Database, answers: dict[str, Any], field: str
-) -> None:
-    with pytest.raises(Invalid) as refused:
-        await say(clinic, "evening", 6, **{"rf_breath": True, **answers} if answers else answers)
-    assert refused.value.field == field
+async def test_a_wrong_answer_is_refused_and_nothing_of_it_is_kept(clinic: Database) -> None:
+    wrong: list[tuple[str, dict[str, Any]]] = [
+        ("q_sore", {"q_sore": 11, "rf_breath": True}),
+        ("q_sore", {"q_sore": True, "rf_breath": True}),
+        ("answers", {"q_what": 1, "rf_breath": True}),
+        ("answers", {}),
+    ]
+    for field, answers in wrong:
+        with pytest.raises(Invalid) as refused:
+            await say(clinic, "evening", 6, **answers)
+        assert refused.value.field == field
     assert await clinic.read(kept) == []
     assert await clinic.read(checkins.flags_of, CLINIC) == []
 
 
-@pytest.mark.parametrize("who", [EVE, Who(OTHER, "patient", "ada"), Who(CLINIC, "patient", "eve"), BEN])
-async def test_a_stranger_finds_no_such_check_in(clinic: Database, who: Who) -> None:
-    with pytest.raises(NoSuchRecord):
-        await clinic.write(care.answer, who, "s1-evening", {"q_sore": 1}, NOON, NOON + HOUR)
+async def test_a_stranger_finds_no_such_check_in(clinic: Database) -> None:
+    for who in (EVE, Who(OTHER, "patient", "ada"), Who(CLINIC, "patient", "eve"), BEN):
+        with pytest.raises(NoSuchRecord):
+            await clinic.write(care.answer, who, "s1-evening", {"q_sore": 1}, NOON, NOON + HOUR)
 
 
 async def test_another_clinic_sees_and_acknowledges_no_flag(clinic: Database) -> None:

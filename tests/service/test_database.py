@@ -1,6 +1,7 @@
 """The bridge: a unit of work is all or nothing, is last once it is answered, and one file has one owner."""
 
 import asyncio
+import sqlite3
 import sys
 import threading
 from asyncio.subprocess import PIPE, Process
@@ -10,12 +11,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, create_engine, select, text, update
-from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from programs import people
 from programs.people import Clinic
 from programs.tables import clinic
-from service.database import READERS, Database, InUse, connect, postgresql_engine, sqlite_path
+from service.database import READERS, Database, InUse, connect, own, postgresql_engine
 from tests.world import NOON
 
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -129,9 +130,7 @@ async def test_nobody_is_told_of_success_when_the_commit_itself_fails(database: 
     def leave_it_broken(db: Connection) -> str:
         """A row of a clinic that is not there, which is looked at when the transaction ends."""
         db.execute(text("PRAGMA defer_foreign_keys = ON"))
-        db.execute(
-            text("INSERT INTO clinician (clinic_id, id, name) VALUES ('none', 'nobody', 'Nobody')"),
-        )
+        people.add_clinician(db, "none", "nobody", "Nobody")
         return "written"
 
     results = await asyncio.gather(
@@ -142,8 +141,8 @@ async def test_nobody_is_told_of_success_when_the_commit_itself_fails(database: 
     assert await database.read(names) == {"next"}
 
 
-async def test_a_caller_that_goes_away_leaves_no_transaction_open(database: Database, database_url: str) -> None:
-    gate = Gate()
+async def test_a_caller_that_goes_away_leaves_no_transaction_open(database_url: str) -> None:
+    database, gate = await connect(database_url), Gate()
     gone = asyncio.create_task(database.write(gated, add, gate, "gone"))
     await gate.is_reached()
     waiting = asyncio.create_task(database.write(add, "waiting"))
@@ -295,19 +294,22 @@ async def test_a_file_is_free_again_when_its_owner_was_killed(database_url: str)
             assert await db.read(names)
 
 
-@only_sqlite
-async def test_a_file_that_is_no_database_leaves_nothing_open(database_url: str) -> None:
-    """Neither the lock nor a thread, which would keep the process from ending."""
-    path = Path(sqlite_path(database_url))
-    whole = path.read_bytes()
+@pytest.fixture
+def no_database(tmp_path: Path) -> str:
+    path = tmp_path / "notes.db"
     path.write_bytes(b"not a database" * 1000)
-    threads = threading.active_count()
-    with pytest.raises(SQLAlchemyError if False else Exception, match="not a database"):
-        await connect(database_url)
-    assert threading.active_count() == threads
-    path.write_bytes(whole)
-    async with await connect(database_url) as db:
-        await db.write(add, "next")
+    return str(path)
+
+
+async def test_a_file_that_is_no_database_leaves_nothing_open(no_database: str) -> None:
+    """Neither the lock nor a thread, which would keep the process from ending."""
+    before = set(threading.enumerate())
+    with pytest.raises(sqlite3.DatabaseError, match="not a database"):
+        await connect(f"sqlite:///{no_database}")
+    for thread in set(threading.enumerate()) - before:
+        thread.join(20)
+        assert not thread.is_alive()
+    own(no_database).close()
 
 
 async def test_what_is_only_in_memory_is_refused() -> None:
