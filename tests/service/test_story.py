@@ -171,6 +171,7 @@ class Story(RuleBasedStateMachine):
         self.asked: set[str] = set()
         self.taken: list[Delivered] = []
         self.unsure: set[str] = set()  # delivery ids that arrived without our knowing: they may arrive again
+        self.faults: list[Exception] = []
         self.names = 0
 
     @initialize(ago=st.sampled_from([0, 1, 23, 30]))
@@ -201,6 +202,13 @@ class Story(RuleBasedStateMachine):
     # the far side
 
     def judge(self, label: str, parcel: Parcel, certain: bool) -> None:
+        """Whatever a channel raises is an outcome to the worker: what is found wrong here is said after the step."""
+        try:
+            self._judge(label, parcel, certain)
+        except Exception as error:
+            self.faults.append(error)
+
+    def _judge(self, label: str, parcel: Parcel, certain: bool) -> None:
         """Everything that must hold when a message for Ada is in a provider's hands."""
         if not certain:
             self.unsure.add(parcel.delivery_id)
@@ -231,7 +239,7 @@ class Story(RuleBasedStateMachine):
 
     # what clinicians do
 
-    @precondition(lambda self: not self.discharged and len(self.ended) < 3)
+    @precondition(lambda self: not self.discharged and sum(not it[2] for it in self.ended.values()) < 3)
     @rule(ago=st.sampled_from([0, 1, 5, 23, 30, 47, 70, 200]))
     def record(self, ago: int) -> None:
         id = self.name("s")
@@ -261,7 +269,7 @@ class Story(RuleBasedStateMachine):
         self.ended[id] = (version + 1, ended_at, True)
         self.db.do(care.cancel_session, BEN, id, version, self.now)
 
-    @precondition(lambda self: not self.discharged and len(self.plans) < 2)
+    @precondition(lambda self: not self.discharged and len(self.open_plans) < 2)
     @rule(which=st.sampled_from(LISTS), times=st.sampled_from(TIMES), ahead=st.integers(-2, 2))
     def assign(self, which: tuple[Prescription, ...], times: tuple[str, ...], ahead: int) -> None:
         id = self.name("p")
@@ -312,16 +320,17 @@ class Story(RuleBasedStateMachine):
         chosen = Preferences(allowed_from=hours[0], allowed_until=hours[1], most_a_day=most, bout_reminders=reminders)
         self.change(zone=name, preferences=chosen)
 
-    @precondition(lambda self: self.consented and not self.discharged)
-    @rule(for_good=st.booleans())
-    def withdraw_consent_or_be_discharged(self, for_good: bool) -> None:
+    @rule(discharged=st.booleans(), long=st.sampled_from([0, 3 * HOUR, 30 * HOUR]), for_good=st.booleans())
+    def withdraw_consent_or_be_discharged(self, discharged: bool, long: Instant, for_good: bool) -> None:
+        self.consented, self.discharged = not discharged, discharged
+        if discharged:
+            for plan in self.plans.values():
+                plan.ended = self.here if plan.ended is None else plan.ended
+        self.change(consented=self.consented, discharged_at=self.now if discharged else None)
+        self.nothing_waits_for_a_silent_patient()
+        self.hours_pass(long)
         if not for_good:
-            self.consented = False
-            return self.change(consented=False)
-        self.discharged = True
-        for plan in self.plans.values():
-            plan.ended = self.here if plan.ended is None else plan.ended
-        return self.change(discharged_at=self.now)
+            self.be_taken_up_again()
 
     @precondition(lambda self: self.discharged or not self.consented)
     @rule()
@@ -400,7 +409,15 @@ class Story(RuleBasedStateMachine):
         self.turn()
         self._note_asked()
 
-    @rule(long=st.sampled_from([11 * HOUR, 26 * HOUR, 50 * HOUR]))
+    @rule(long=st.sampled_from([7 * HOUR, 11 * HOUR]))
+    def half_a_day_passes(self, long: Instant) -> None:
+        self.hours_pass(long)
+
+    @rule(long=st.sampled_from([25 * HOUR, 26 * HOUR]))
+    def a_day_passes(self, long: Instant) -> None:
+        self.hours_pass(long)
+
+    @rule(long=st.sampled_from([50 * HOUR, 74 * HOUR]))
     def days_pass(self, long: Instant) -> None:
         self.hours_pass(long)
 
@@ -446,6 +463,11 @@ class Story(RuleBasedStateMachine):
         self.asked |= {it.id for it in self.check_ins if it.asked_at is not None}
 
     # what always holds
+
+    @invariant()
+    def every_message_was_right_when_it_was_sent(self) -> None:
+        for fault in self.faults:
+            raise fault
 
     @invariant()
     def every_message_is_pending_or_ended(self) -> None:
