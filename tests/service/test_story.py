@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from random import Random
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -26,129 +26,47 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy import Engine, create_engine, event
 
-from notifications import channels, delivery, outbox
-from notifications.channels import Accepted, Gone, Later, Parcel, Refused
-from notifications.channels.addresses import ConsoleAddress
+from notifications import delivery, outbox
+from notifications.channels import Parcel
 from notifications.delivery import LEASE, Claimed, Sent, Wire
 from notifications.preferences import Preferences
-from notifications.tables import due, message, outcome
 from notifications.timing import AllowedHours
 from programs import adherence, checkins
 from programs.aftercare import CheckIn
 from programs.completions import Completion, Outcome
-from programs.dosage import Dosage, Prescription
+from programs.dosage import Prescription
 from programs.errors import Conflict
 from programs.instants import DAY, HOUR, MINUTE, SECOND, Instant
-from programs.schedule import Hold, Terms, day_of, time_of
+from programs.schedule import Hold, Terms
 from programs.tables import metadata
 from service import care, reading
 from service.clock import SetClock
-from service.database import Database, postgresql_engine
+from service.database import postgresql_engine
 from service.jobs import Worker
 from service.migrations import migrate
 from tests.notifications.test_timing import is_allowed, shown
+from tests.service.story import (
+    FIRST_DAY,
+    HOURS,
+    LISTS,
+    TIMES,
+    WINDOWS,
+    ZONES,
+    Bench,
+    Crash,
+    Delivered,
+    Plan,
+    Provider,
+    pending_of,
+    slow_items,
+    slow_percent,
+    subjects_of,
+    unreached,
+    wakes,
+)
 from tests.world import ADA, BEN, CLINIC, NOON, assignment, populate, session
-
-# Hours after the needling session ended, written again from clinical.md 1.2: opens, closes.
-WINDOWS = {"evening": (2, 18), "day1": (24, 40), "day2": (42, 62), "day3": (66, 86), "day7": (156, 204)}
-ZONES = ("America/New_York", "America/Los_Angeles", "Europe/Madrid", "Asia/Tokyo", "Pacific/Kiritimati")
-HOURS = (("08:00", "21:00"), ("09:00", "21:00"), ("12:00", "00:00"), ("20:00", "08:00"))
-BRIDGE, WALK = Prescription("hip_bridge", Dosage(sets=3, reps=10)), Prescription("walking", Dosage(minutes=10))
-CLAM = Prescription("clamshell", Dosage(sets=2, reps=8, days=(1, 3, 5)), times=("10:15",))
-LISTS = ((BRIDGE,), (BRIDGE, WALK), (WALK, CLAM))
-TIMES = (("09:00",), ("08:30", "18:00"), ("07:00", "12:00", "20:50"))
-FIRST_DAY = date(2026, 5, 1)
-
-
-class Bench(Database):
-    """Verbs at once, in the caller's thread: the machine takes its steps one after another."""
-
-    def __init__(self, engine: Engine) -> None:
-        super().__init__()
-        self.engine = engine
-
-    def do(self, verb: Callable[..., Any], *args: Any) -> Any:
-        with self.engine.begin() as db:
-            return verb(db, *args)
-
-    async def read(self, verb: Callable[..., Any], *args: Any) -> Any:
-        return self.do(verb, *args)
-
-    write = read
-
-    async def close(self) -> None:
-        self.engine.dispose()
-
-
-class Crash(Exception):
-    """The worker died here."""
-
-
-class Delivered(NamedTuple):
-    at: Instant
-    id: str
-    subjects: tuple[str, ...]
-
-
-class Provider:
-    """Takes, postpones or refuses as its mode says; what it took is judged by `judge` there and then."""
-
-    kind: ClassVar[str] = "console"
-    Address: ClassVar[type[msgspec.Struct]] = ConsoleAddress
-    limit: ClassVar[int] = 3
-    answers: ClassVar[dict[str, channels.Outcome]] = {
-        "accept": Accepted(),
-        "later": Later("try again", after=30),
-        "arrived, said later": Later("the line broke"),
-        "gone": Gone("410"),
-        "refuse": Refused("413"),
-    }
-
-    def __init__(self, judge: Callable[[str, Parcel, bool], None]) -> None:
-        self.mode = "accept"
-        self.judge = judge
-
-    async def send(self, address: ConsoleAddress, parcel: Parcel) -> channels.Outcome:
-        if self.mode in ("accept", "arrived, said later"):
-            self.judge(address.label, parcel, self.mode == "accept")
-        return self.answers[self.mode]
-
-    async def close(self) -> None:
-        return None
-
-
-class Plan:
-    """What the test remembers of a plan: (wall, terms) of each revision, holds, its end."""
-
-    def __init__(self, id: str, wall: int, terms: Terms) -> None:
-        self.id, self.version = id, 1
-        self.revisions = [(max(wall, terms.starts_on.toordinal() * 1440), terms)]
-        self.holds: list[Hold] = []
-        self.ended: int | None = None
-
-    def due(self, wall: int) -> dict[str, int]:
-        """Exercise -> sets at this wall, the slow way: whose rule is it, and does each exercise name this time?"""
-        ruling = [terms for since, terms in self.revisions if since <= wall]
-        if not ruling or (self.ended is not None and wall >= self.ended):
-            return {}
-        terms, day = ruling[-1], day_of(wall)
-        if day < terms.starts_on or (terms.ends_on is not None and day > terms.ends_on):
-            return {}
-        return {
-            it.exercise: it.dosage.sets
-            for it in terms.prescriptions
-            if time_of(wall) in (it.times or terms.times) and (not it.dosage.days or day.isoweekday() in it.dosage.days)
-        }
-
-    def held(self, wall: int, exercise: str) -> bool:
-        return any(
-            it.from_wall <= wall
-            and (it.until_wall is None or wall < it.until_wall)
-            and (not it.exercises or exercise in it.exercises)
-            for it in self.holds
-        )
 
 
 class Story(RuleBasedStateMachine):
@@ -214,7 +132,7 @@ class Story(RuleBasedStateMachine):
             self.unsure.add(parcel.delivery_id)
         if label != "ada's phone":
             return
-        subjects = self.db.do(_subjects_of, parcel.delivery_id)
+        subjects = self.db.do(subjects_of, parcel.delivery_id)
         assert self.consented
         assert not self.discharged
         allowed = AllowedHours(*(int(it[:2]) * 60 + int(it[3:]) for it in self.hours))
@@ -367,7 +285,7 @@ class Story(RuleBasedStateMachine):
             assert reply.tier == "emergency"
             assert "911" in reply.safety
             for id in reply.answered.flags:
-                assert self.db.do(_wakes, f"alert:{id}") in (self.now, None)
+                assert self.db.do(wakes, f"alert:{id}") in (self.now, None)
 
     @precondition(lambda self: self.plans)
     @rule(data=st.data(), days=st.integers(-3, 0), again=st.booleans(), late=st.sampled_from([0, MINUTE, DAY]))
@@ -476,7 +394,7 @@ class Story(RuleBasedStateMachine):
     @invariant()
     def nothing_waits_for_a_silent_patient(self) -> None:
         if self.discharged or not self.consented:
-            assert self.db.do(_pending_of, "ada") == []
+            assert self.db.do(pending_of, "ada") == []
 
     @invariant()
     def nothing_is_told_twice(self) -> None:
@@ -493,76 +411,11 @@ class Story(RuleBasedStateMachine):
             return
         first, last = date.fromordinal(NOON // DAY + 719_163 - 4), date.fromordinal(self.here // 1440 + 1)
         items = self.db.do(reading.patient_ledger, CLINIC, "ada", first, last, self.now)
-        expected = sorted(self._items(first, last))
+        expected = sorted(
+            slow_items(self.plans.values(), [*self.kept.values()], self.here, (first, last), self.db.do(unreached))
+        )
         assert sorted((it.plan_id, it.wall, it.exercise, it.state, it.sets_done) for it in items) == expected
-        assert adherence.sum_up(items).percent == self._percent(expected)
-
-    def _items(self, first: date, last: date) -> Iterator[tuple[str, int, str, str, float]]:
-        unreached = self.db.do(_unreached)
-        for plan in self.plans.values():
-            for wall in range(first.toordinal() * 1440, (last.toordinal() + 1) * 1440, 5):
-                for exercise, sets in plan.due(wall).items():
-                    state, done = self._state(plan, wall, exercise, sets, (plan.id, wall) in unreached)
-                    yield plan.id, wall, exercise, state, done
-
-    def _state(self, plan: Plan, wall: int, exercise: str, sets: int, unreached: bool) -> tuple[str, float]:
-        logs = [
-            (it.done_at, received, it.id, it, day)
-            for it, day, received in self.kept.values()
-            if (it.plan_id, it.exercise) == (plan.id, exercise)
-            and it.date.toordinal() * 1440 + int(it.time[:2]) * 60 + int(it.time[3:]) == wall
-        ]
-        if logs:
-            *_, it, day = max(logs, key=lambda log: log[:3])
-            if it.outcome == "partly":
-                return "partly", sets / 2 if it.sets is None else min(it.sets, sets)
-            if it.outcome == "done":
-                return "late" if day > wall // 1440 else "done", sets if it.sets is None else it.sets
-        if plan.held(wall, exercise):
-            return "excused", 0
-        if logs:
-            return "skipped", 0
-        if self.here // 1440 <= wall // 1440:
-            return "open", 0
-        return "not_reached" if unreached else "missed", 0
-
-    def _percent(self, items: list[tuple[str, int, str, str, float]]) -> float | None:
-        slots: dict[tuple[str, str, int], list[tuple[float, float]]] = defaultdict(list)
-        for plan, wall, exercise, state, done in items:
-            if state not in ("excused", "open", "not_reached"):
-                slots[plan, exercise, wall // 1440].append((done, self.plans[plan].due(wall)[exercise]))
-        shares = [min(1, sum(done for done, _ in slot) / sum(sets for _, sets in slot)) for slot in slots.values()]
-        return round(100 * sum(shares) / len(shares), 1) if len(shares) >= 3 else None
-
-
-def _subjects_of(db: Connection, id: str) -> tuple[str, ...]:
-    found = db.execute(select(message.c.subjects).where(message.c.clinic_id == CLINIC, message.c.id == id)).scalar_one()
-    return msgspec.json.decode(found, type=tuple[str, ...])
-
-
-def _wakes(db: Connection, key: str) -> Instant | None:
-    return db.execute(select(due.c.wake_at).where(due.c.key == key)).scalar()
-
-
-def _pending_of(db: Connection, person: str) -> list[str]:
-    of_person = select(message.c.id).where(message.c.person_id == person)
-    return list(
-        db.execute(select(due.c.key).where(due.c.state == "pending", due.c.message_id.in_(of_person))).scalars()
-    )
-
-
-def _unreached(db: Connection) -> set[tuple[str, int]]:
-    """Bouts whose every message ended without reaching anybody for a reason that is ours."""
-    ours, reached = set(), set()
-    ended = select(message.c.subjects, outcome.c.state, outcome.c.reason).where(message.c.id == outcome.c.message_id)
-    for subjects, state, reason in db.execute(ended):
-        for subject in msgspec.json.decode(subjects):
-            if state == "accepted":
-                reached.add(subject)
-            elif state in ("failed", "expired") or reason == "no_address":
-                ours.add(subject)
-    bouts = [subject.removeprefix("bout:") for subject in ours - reached if subject.startswith("bout:")]
-    return {(it.rpartition(":")[0], int(it.rpartition(":")[2])) for it in bouts}
+        assert adherence.sum_up(items).percent == slow_percent(self.plans, expected)
 
 
 def play(engine: Engine, fresh: Callable[[], Engine], examples: int, steps: int) -> None:
