@@ -17,7 +17,7 @@ from programs.instants import DAY, HOUR, MINUTE, Instant
 from programs.needling import NeedlingSession
 from programs.people import Clinic
 from programs.tables import clinic
-from service.auth.tokens import make_token
+from service.auth.tokens import KEY, make_token
 from service.care import Who
 from service.database import Database
 from service.simulation import script
@@ -101,7 +101,7 @@ def _check_empty(db: Connection) -> None:
 
 def _make_tokens(db: Connection, now: Instant) -> None:
     for given, who in TOKENS.items():
-        make_token(db, who, now, given)
+        make_token(db, who, now, given, KEY)
 
 
 class _Demo:

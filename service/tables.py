@@ -3,21 +3,32 @@
 from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text
 
 from notifications.tables import message  # with it, all three rooms' tables are in the one metadata
-from programs.tables import ID, INSTANT, metadata, one_of
+from programs.tables import ID, INSTANT, Value, metadata, one_of
 
 assert message.metadata is metadata
 
-token = Table(  # an opaque token opens one clinic for one person; only its hash is kept
+token = Table(  # what opens one clinic for one person or machine; asked for by its hash before the clinic is known
     "token",
     metadata,
     ID("hash", primary_key=True),
     ID("clinic_id"),
+    ID("id"),
+    Column("use", String(16), nullable=False),
     Column("kind", String(16), nullable=False),
     ID("person_id"),
+    Column("label", Text, nullable=False),
+    Column("verbs", Value, nullable=False),
+    Column("idle", BigInteger),
     INSTANT("made_at"),
+    INSTANT("seen_at"),
+    INSTANT("good_until", nullable=True),
+    INSTANT("expires_at", nullable=True),
     INSTANT("ended_at", nullable=True),
-    one_of("kind", "patient", "clinician"),
+    one_of("use", "session", "device", "key"),
+    one_of("kind", "patient", "clinician", "integration"),
 )
+Index(None, token.c.clinic_id, token.c.id, unique=True)
+Index(None, token.c.clinic_id, token.c.kind, token.c.person_id)
 
 audit = Table(  # append-only: who did what to whose record, when
     "audit",

@@ -1,55 +1,69 @@
-"""Who is at the door of the API: a Bearer token -> Who, remembered for a moment. Where they may go is api/call.py."""
+"""Who is at the door: a token -> what it opens, remembered for a moment. Where they may go is api/call.py."""
 
 from programs.instants import SECOND, Instant
-from service.auth.tokens import end_token, fingerprint, who_has
+from service.auth.tokens import Held, find_token, fingerprint, note_use
 from service.care import Who
 from service.clock import Clock
 from service.database import Database
 from service.errors import NOT_SIGNED_IN, Refused
 
-# Within this long a token ended by another process still opens; one ended here stops at once.
+# Within this long a device or key ended by another process still opens; one ended here stops at once. A session of
+# staff is asked for each time: who was disabled, or signed out elsewhere, is out at once.
 REMEMBERED = 5 * SECOND
 MOST_REMEMBERED = 20_000  # some 8 MB; then all are asked for again
 
 
 class Gate:
-    """Looks a token up once in a few seconds (8 us instead of a hop to the database each time)."""
+    """Looks a device or key up once in a few seconds (8 us instead of a hop to the database each time)."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
-        self._known: dict[str, tuple[Who, Instant]] = {}
+        self._known: dict[str, tuple[Held, Instant]] = {}
         self._endings = 0
 
     async def who(self, authorization: bytes | None) -> Who:
         """Raises Refused for no token, and in the same words for one that never was or has ended."""
+        return (await self.bearer(authorization)).who
+
+    async def bearer(self, authorization: bytes | None) -> Held:
+        """As `who`, with all that is known of the token."""
         presented = _bearer(authorization)
         if not presented:
             raise _not_signed_in("Send your token as “Authorization: Bearer …”.", "Bearer")
+        held = await self.held(presented)
+        if held is None:
+            raise _not_signed_in("We do not know this token, or it has ended.", 'Bearer error="invalid_token"')
+        return held
+
+    async def held(self, presented: str) -> Held | None:
+        """What this token opens; that it was used is noted now and then."""
         hash = fingerprint(presented)
         known = self._known.get(hash)
         if known is not None and self._clock.now() < known[1]:
             return known[0]
         return await self._look_up(presented, hash)
 
-    async def _look_up(self, presented: str, hash: str) -> Who:
-        endings = self._endings
-        found: Who | None = await self._db.read(who_has, presented)
+    async def _look_up(self, presented: str, hash: str) -> Held | None:
+        endings, now = self._endings, self._clock.now()
+        found: Held | None = await self._db.read(find_token, presented, now)
         if found is None:
             self._known.pop(hash, None)
-            raise _not_signed_in("We do not know this token, or it has ended.", 'Bearer error="invalid_token"')
+            return None
+        if now >= found.seen_at + found.noted_every:
+            await self._db.write(note_use, found, now)
         # Read before a token ended, told after: such an answer opens this once, and is not kept.
-        if endings == self._endings:
+        if found.use != "session" and endings == self._endings:
             if len(self._known) >= MOST_REMEMBERED:
                 self._known.clear()
-            self._known[hash] = (found, self._clock.now() + REMEMBERED)
+            self._known[hash] = (found, min(now + REMEMBERED, found.good_until or now + REMEMBERED))
         return found
 
-    async def end(self, presented: str) -> None:
-        """From here on the token opens nothing in this process, and nothing anywhere in a few seconds."""
-        await self._db.write(end_token, presented, self._clock.now())
+    def forget(self, who: Who) -> None:
+        """After a commit that ended tokens of theirs: from here on those open nothing in this process."""
         self._endings += 1
-        self._known.pop(fingerprint(presented), None)
+        for hash in [hash for hash, (held, _) in self._known.items() if held.who == who]:
+            del self._known[hash]
 
 
 def _bearer(authorization: bytes | None) -> str:

@@ -16,7 +16,6 @@ from programs.instants import Instant
 from programs.people import Clinic
 from service import errors
 from service.api.call import Desk, checked_id
-from service.auth import tokens
 from service.care import Who
 from service.console.forms import PageRequest, typed
 from service.console.pages import go, page
@@ -76,15 +75,13 @@ async def visitor(request: PageRequest) -> Here | None:
     """Whoever the cookie stands for; None for nobody we know."""
     desk = desk_of(request)
     token = request.cookies.get(COOKIE, "")
-    here: Here | None = await desk.db.read(_arrive, token, desk.clock.now(), desk.db) if token else None
+    held = await desk.gate.held(token) if token else None
+    here: Here | None = await desk.db.read(_arrive, held.who, desk.clock.now(), desk.db) if held else None
     request.state.here = here
     return here
 
 
-def _arrive(db: Connection, token: str, now: Instant, database: Database) -> Here | None:
-    who = tokens.who_has(db, token)
-    if who is None:
-        return None
+def _arrive(db: Connection, who: Who, now: Instant, database: Database) -> Here:
     clinic = people.clinic_of(db, who.clinic)
     if who.kind == "patient":
         patient = people.patient_of(db, who.clinic, who.id)
@@ -127,7 +124,7 @@ async def ask(request: PageRequest) -> Response[str]:
 @post("/sign-in")
 async def sign_in(request: PageRequest) -> Response[str]:
     token = (await typed(request))["token"]
-    if await desk_of(request).db.read(tokens.who_has, token) is None:
+    if await desk_of(request).gate.held(token) is None:
         return _sign_in_page(request, 403, "We do not know this code. Check that you have all of it, and try again.")
     return go("/", _cookie(request, token, COOKIE_DAYS * 86_400))
 

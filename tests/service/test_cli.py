@@ -24,7 +24,7 @@ from programs.instants import HOUR, Instant, moment
 from programs.people import Clinic
 from programs.tables import clinic, needling_session
 from service import demo_command
-from service.auth.tokens import who_has
+from service.auth.tokens import find_token
 from service.clock import SystemClock
 from service.database import Database, connect
 from service.migrations import migrate
@@ -114,7 +114,7 @@ async def test_a_token_lets_one_person_in_and_a_wrong_name_gets_the_nearest(tmp_
     said = await homestretch(tmp_path, *words, "Ben", HOMESTRETCH_DATABASE_URL=database_url)
     assert (said.code, said.complaints) == (0, "")
     async with await connect(database_url) as db:
-        assert await db.read(who_has, said.out.strip()) == BEN
+        assert (await db.read(find_token, said.out.strip(), SystemClock().now())).who == BEN
     wrong = await homestretch(tmp_path, *words, "Benn", HOMESTRETCH_DATABASE_URL=database_url)
     assert (wrong.code, wrong.complaints) == (1, "Error: no such clinician. Did you mean “Ben”?\n")
 

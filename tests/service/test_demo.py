@@ -32,11 +32,11 @@ async def test_the_demo_shows_something_of_each_kind_and_is_filled_once(database
     await fill_demo(database, NOW, lambda at, messages: seen.append(messages))
     assert seen == sorted(seen)
 
-    ada = await database.read(tokens.who_has, "demo-ada")
+    ada = TOKENS["demo-ada"]
     today = await database.read(reading.today, ada, NOW)
     assert [it.check_in.state for it in today.check_ins] == ["open"]
     assert [task.logged for task in today.tasks] == [{}]
-    assert {(await database.read(tokens.who_has, given)).kind for given in TOKENS} == {"patient", "clinician"}
+    assert {given: (await database.read(tokens.find_token, given, NOW)).who for given in TOKENS} == TOKENS
 
     flags = await database.read(checkins.flags_of, HOME.id)
     assert any(it.tier == "emergency" and it.acknowledged_at is not None for it in flags)

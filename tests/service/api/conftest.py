@@ -15,13 +15,12 @@ from sqlalchemy import Connection
 from programs.instants import HOUR
 from service import care
 from service.app import build
-from service.auth import tokens
 from service.care import Who
 from service.clock import SetClock
 from service.database import Database
 from service.errors import KINDS, MEDIA_TYPE, Problem
 from service.settings import Settings
-from tests.world import ADA, BEN, CLEO, DOV, EVE, NOON, assignment, populate, session
+from tests.world import ADA, BEN, CLEO, DOV, EVE, NOON, assignment, let_in, populate, session
 
 EVENING = NOON + 3 * HOUR  # the first check-in is open
 EVERYBODY = (ADA, BEN, CLEO, DOV, EVE)
@@ -92,7 +91,7 @@ def tokens_too(db: Connection) -> None:
     """Everybody with a token of their own: their id."""
     populate(db)
     for who in EVERYBODY:
-        tokens.make_token(db, who, NOON, given=who.id)
+        let_in(db, who)
 
 
 def furnish(db: Connection) -> None:

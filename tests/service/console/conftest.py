@@ -8,13 +8,12 @@ import pytest
 from sqlalchemy import Connection
 
 from service.app import build
-from service.auth import tokens
 from service.care import Who
 from service.clock import SetClock
 from service.console.doors import COOKIE
 from service.database import Database
 from service.settings import Settings
-from tests.world import ADA, BEN, CLEO, DOV, EVE, NOON, populate
+from tests.world import ADA, BEN, CLEO, DOV, EVE, NOON, let_in, populate
 
 ORIGIN = "http://pages.test"
 OURS = {"sec-fetch-site": "same-origin"}
@@ -38,7 +37,7 @@ async def world(database: Database) -> Database:
     def tokens_too(db: Connection) -> None:
         populate(db)
         for who in (ADA, BEN, CLEO, DOV, EVE):
-            tokens.make_token(db, who, NOON, given=who.id)
+            let_in(db, who)
 
     await database.write(tokens_too)
     return database

@@ -12,7 +12,6 @@ from programs.questions import BY_ID
 from programs.tables import clinician
 from programs.triage import RULES, TIERS, Finding
 from service import care
-from service.auth.tokens import make_token
 from service.care import Who
 from service.clock import SetClock
 from service.console.words import STEPS, say_finding
@@ -22,7 +21,7 @@ from service.jobs import Worker
 from tests.notifications.test_delivery import Wire, run_until
 from tests.service.console.conftest import Browser
 from tests.service.console.reader import Reader
-from tests.world import ADA, BEN, CLEO, CLINIC, DOV, NOON, OTHER, assignment, patient, session
+from tests.world import ADA, BEN, CLEO, CLINIC, DOV, NOON, OTHER, assignment, let_in, patient, session
 
 HOSTILE = ("<b>sore</b>", '"><script>alert(1)</script>', "O'Brien & Söhne; DROP TABLE", "李小龍 \u202e")
 INPUTS = {"q_sore": 9, "q_sore_day1": 3, "hours": 73.2, "q_usual": 6, "q_usual_lowest": 2, "q_free": "written"}
@@ -147,7 +146,7 @@ async def test_an_empty_clinic_is_met_kindly(browser: Browser, world: Database) 
     def nobody(db: Connection) -> None:
         people.add_clinic(db, people.Clinic("new", "New Clinic", "Europe/Madrid", "ES", ""), NOON)
         db.execute(clinician.insert(), {"clinic_id": "new", "id": "gil", "name": "Gil"})
-        make_token(db, Who("new", "clinician", "gil"), NOON, given="gil")
+        let_in(db, Who("new", "clinician", "gil"))
 
     await world.write(nobody)
     gil = browser(Who("new", "clinician", "gil"))
