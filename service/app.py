@@ -17,6 +17,7 @@ from service.api import docs, openapi
 from service.api.call import Desk
 from service.api.routes import DOCS, OPEN, PREFIX, SIGNED_IN
 from service.auth.guards import Gate
+from service.auth.limits import Allowance
 from service.clock import Clock
 from service.database import Database
 from service.jobs import Worker
@@ -76,7 +77,13 @@ def _log(scope: Scope, status: int, start: float) -> None:
 
 
 def build(settings: Settings, db: Database, clock: Clock, worker: Worker | None) -> Litestar:
-    desk = Desk(db, clock, settings, Gate(db, clock), worker.pulse if worker else None)
+    desk = Desk(
+        db,
+        clock,
+        settings,
+        Gate(db, clock, Allowance(db, settings.api_requests_a_minute)),
+        worker.pulse if worker else None,
+    )
     documented = (*SIGNED_IN, *OPEN)
     return Application(
         https=settings.public_url.startswith("https://"),

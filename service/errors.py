@@ -43,6 +43,7 @@ STALE = Kind("stale", 412, "It was changed in the meantime")
 TOO_LARGE = Kind("too-large", 413, "The request is too large")
 INVALID = Kind("invalid", 422, "Something in the request is not right")
 VERSION_NEEDED = Kind("version-needed", 428, "Say which version you are changing")
+TOO_MANY = Kind("too-many", 429, "That was tried too often")
 UNEXPECTED = Kind("unexpected", 500, "Something went wrong on our side")
 
 KINDS = (
@@ -56,6 +57,7 @@ KINDS = (
     TOO_LARGE,
     INVALID,
     VERSION_NEEDED,
+    TOO_MANY,
     UNEXPECTED,
 )
 

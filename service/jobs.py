@@ -18,6 +18,7 @@ from notifications import delivery, outbox
 from notifications.channels import Channel
 from notifications.delivery import Failpoint, Tally, no_failpoint
 from programs.instants import DAY, HOUR, MINUTE, SECOND, Instant, moment
+from service.auth import limits
 from service.clock import Clock
 from service.database import Database, nothing
 from service.tables import reply
@@ -90,6 +91,7 @@ class Worker:
             return
         self._kept_house_at = now
         await self.db.write(forget_replies, now - REPLIES_KEPT)
+        await self.db.write(limits.forget, now)
         self.pulse.unaccounted = await self.db.read(outbox.unaccounted)
         if self.pulse.unaccounted:
             log.error("%d messages are neither pending nor ended, or both", self.pulse.unaccounted)

@@ -110,6 +110,8 @@ async def _serve(taken: socket.socket, settings: Settings, hello: Sequence[str])
             log_config=None,
             access_log=False,
             server_header=False,
+            # Its own would believe X-Forwarded-For from every process of this machine; see auth/peer.py.
+            proxy_headers=False,
             timeout_graceful_shutdown=LAST_REQUESTS,
         )
         worker.start()

@@ -14,8 +14,10 @@ from msgspec import Meta
 
 from notifications.channels import Allowed
 from programs.errors import did_you_mean
+from service.auth.peer import Network, networks
 
 PREFIX = "HOMESTRETCH_"
+LISTS = ("push_hosts", "trusted_proxies")
 SECRETS = ("database_url", "vapid_key", "smtp_password")
 
 
@@ -33,6 +35,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Where a patient's browser finds this server; what messages link to."""
     demo: bool = False
     """Allows what only a demonstration needs: addresses on this machine, and the console channel."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks of the reverse proxies in front, with commas between: 10.0.0.0/8,192.0.2.7. Only what they write in
+    X-Forwarded-For is believed; without any, whoever opens the connection is who asks."""
+    api_requests_a_minute: Annotated[int, Meta(ge=10)] = 600
+    """How many of one token are answered."""
     push_hosts: tuple[str, ...] = ()
     """Push services beyond the usual, with commas between: push.example.org,.example.net"""
     vapid_key: str = ""
@@ -46,6 +53,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_tls: Literal["none", "starttls", "tls"] = "starttls"
     smtp_sender: str = ""
     """Aftercare <aftercare@clinic.example>"""
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        return networks(self.trusted_proxies)
 
     @property
     def allowed(self) -> Allowed:
@@ -92,7 +103,7 @@ def _take(name: str, value: str, values: dict[str, Any]) -> None:
     if name.endswith("_FILE"):
         value = Path(value).read_text("utf-8").strip()
     form = msgspec.structs.fields(Settings)[Settings.__struct_fields__.index(field)].type
-    words: Any = tuple(value.replace(",", " ").split()) if field == "push_hosts" else value
+    words: Any = tuple(value.replace(",", " ").split()) if field in LISTS else value
     try:
         values[field] = msgspec.convert(words, form, strict=False)
     except msgspec.ValidationError as error:
@@ -115,6 +126,10 @@ def _contradictions(it: Settings) -> list[str]:
         found.append(f"{PREFIX}VAPID_KEY and {PREFIX}VAPID_SUBJECT: give both, or neither")
     if bool(it.smtp_host) != bool(it.smtp_sender):
         found.append(f"{PREFIX}SMTP_HOST and {PREFIX}SMTP_SENDER: give both, or neither")
+    try:
+        networks(it.trusted_proxies)
+    except ValueError as error:
+        found.append(f"{PREFIX}TRUSTED_PROXIES: {error}")
     try:
         Allowed(hosts=it.push_hosts)
     except ValueError as error:

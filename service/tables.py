@@ -30,6 +30,15 @@ token = Table(  # what opens one clinic for one person or machine; asked for by 
 Index(None, token.c.clinic_id, token.c.id, unique=True)
 Index(None, token.c.clinic_id, token.c.kind, token.c.person_id)
 
+rate = Table(  # how much of a limit is used up; of no clinic: who tries to come in is of none yet. Keys are digests
+    "rate",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    ID("key", primary_key=True),
+    INSTANT("until"),
+    sqlite_with_rowid=False,
+)
+
 audit = Table(  # append-only: who did what to whose record, when
     "audit",
     metadata,

@@ -19,6 +19,7 @@ from service.api import decode
 from service.api.once import Ask, Kept, once
 from service.api.todays import Todays
 from service.auth.guards import Gate
+from service.auth.peer import address_of
 from service.care import Who
 from service.clock import Clock
 from service.database import Database
@@ -59,6 +60,11 @@ class Call:
         self.request, self.desk, self.who, self.now = request, desk, who, now
 
     # takes
+
+    @property
+    def address(self) -> str:
+        """From where they ask, for limits and records."""
+        return address_of(self.request.scope, self.desk.settings.proxies)
 
     async def body(self, form: type[T]) -> T:
         return decode.body(await self.request.body(), form)

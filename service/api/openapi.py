@@ -18,7 +18,7 @@ from service.errors import Kind, Problem
 REF = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"\{(\w+):str\}")
 _OF_EVERY_ROUTE = (errors.UNEXPECTED,)
-_OF_SIGNED_IN = (errors.NOT_SIGNED_IN, errors.NOT_FOR_YOU, errors.NOT_FOUND)
+_OF_SIGNED_IN = (errors.NOT_SIGNED_IN, errors.NOT_FOR_YOU, errors.NOT_FOUND, errors.TOO_MANY)
 _OF_BODIES = (errors.MALFORMED, errors.TOO_LARGE, errors.INVALID)
 
 IDEMPOTENCY_KEY = {
@@ -185,4 +185,6 @@ def _problem(kind: Kind) -> dict[str, Any]:
     }
     if kind is errors.NOT_SIGNED_IN:
         reply["headers"] = {"WWW-Authenticate": {"description": "Bearer", "schema": {"type": "string"}}}
+    if kind is errors.TOO_MANY:
+        reply["headers"] = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "string"}}}
     return reply

@@ -1,6 +1,7 @@
 """Who is at the door: a token -> what it opens, remembered for a moment. Where they may go is api/call.py."""
 
 from programs.instants import SECOND, Instant
+from service.auth.limits import Allowance
 from service.auth.tokens import Held, find_token, fingerprint, note_use
 from service.care import Who
 from service.clock import Clock
@@ -16,8 +17,9 @@ MOST_REMEMBERED = 20_000  # some 8 MB; then all are asked for again
 class Gate:
     """Looks a device or key up once in a few seconds (8 us instead of a hop to the database each time)."""
 
-    def __init__(self, db: Database, clock: Clock) -> None:
+    def __init__(self, db: Database, clock: Clock, allowance: Allowance) -> None:
         self._db = db
+        self._allowance = allowance
         self._clock = clock
         self._known: dict[str, tuple[Held, Instant]] = {}
         self._endings = 0
@@ -37,12 +39,13 @@ class Gate:
         return held
 
     async def held(self, presented: str) -> Held | None:
-        """What this token opens; that it was used is noted now and then."""
-        hash = fingerprint(presented)
+        """What this token opens; that it was used is noted now and then. Raises Refused for one used too often."""
+        hash, now = fingerprint(presented), self._clock.now()
         known = self._known.get(hash)
-        if known is not None and self._clock.now() < known[1]:
-            return known[0]
-        return await self._look_up(presented, hash)
+        held = known[0] if known is not None and now < known[1] else await self._look_up(presented, hash)
+        if held is not None:
+            await self._allowance.spend(hash, now)
+        return held
 
     async def _look_up(self, presented: str, hash: str) -> Held | None:
         endings, now = self._endings, self._clock.now()

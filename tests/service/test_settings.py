@@ -33,6 +33,8 @@ def test_every_setting_is_read_from_its_variable() -> None:
             "HOMESTRETCH_PORT": "9000",
             "HOMESTRETCH_PUBLIC_URL": "https://aftercare.example.org",
             "HOMESTRETCH_DEMO": "true",
+            "HOMESTRETCH_TRUSTED_PROXIES": "10.0.0.0/8,192.0.2.7",
+            "HOMESTRETCH_API_REQUESTS_A_MINUTE": "3000",
             "HOMESTRETCH_PUSH_HOSTS": "push.example.org, .example.net",
             "HOMESTRETCH_VAPID_KEY": "a key",
             "HOMESTRETCH_VAPID_SUBJECT": "mailto:ops@example.org",
