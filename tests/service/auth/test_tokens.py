@@ -23,7 +23,7 @@ def clock() -> SetClock:
 
 @pytest.fixture
 def gate(database: Database, clock: SetClock) -> Gate:
-    return Gate(database, clock)
+    return Gate(database, clock, Allowance(database, 600))
 
 
 async def test_only_its_hash_is_kept(database: Database) -> None:
@@ -112,7 +112,7 @@ async def test_a_session_ended_anywhere_opens_nothing_at_once(database: Database
 async def test_a_device_ended_here_opens_nothing_at_once_and_elsewhere_in_a_moment(
     database: Database, gate: Gate, clock: SetClock
 ) -> None:
-    elsewhere = Gate(database, clock)
+    elsewhere = Gate(database, clock, Allowance(database, 600))
     made = await database.write(make_token, ADA, NOON)
     assert await gate.held(made)
     assert await elsewhere.held(made)
