@@ -6,6 +6,7 @@ from sqlalchemy import Connection, select
 from programs.instants import DAY, HOUR, MINUTE, SECOND, Instant
 from service.auth import tokens
 from service.auth.guards import REMEMBERED, Gate
+from service.auth.limits import Allowance
 from service.auth.tokens import DEVICE, KEY, SESSION, Grant, Held, find_token, make_token
 from service.care import Who
 from service.clock import SetClock
