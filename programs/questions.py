@@ -1,15 +1,17 @@
 """What a check-in asks, by muscle and step; what an answer means is triage.py, when it is asked aftercare.py.
 
-Source: clinical.md 2.5. A question is never reworded: retire it, add another with a new id, and raise VERSION.
+Source: clinical.md 2.5. Its words are in wording/, a file a language. A question is never reworded: retire it, add
+another with a new id, and raise VERSION. Free text is for a human: nothing here or elsewhere reads it.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from programs.errors import Invalid, did_you_mean
 from programs.muscles import Muscle, find
+from programs.wording import languages
 
 VERSION = "1"
 
@@ -27,7 +29,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """Asked at its steps if any tag, region or muscle fits what was needled; where it names none, always."""
 
     id: str
-    text: Mapping[str, str]  # by language
+    text: Mapping[str, str]  # by language, from wording/
     kind: Kind
     source: str
     steps: tuple[Step, ...]
@@ -37,6 +39,21 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     options: tuple[str, ...] = ()  # what a choice stores
     labels: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)  # by language, in the order of options
     retired: bool = False  # kept so that old answers can be read
+
+    def say(self, language: str) -> str:
+        return self.text.get(language) or self.text["en"]
+
+    def choices(self, language: str) -> list[tuple[str, str]]:
+        """What a choice stores and what it is called."""
+        labels = self.labels.get(language) or self.labels.get("en") or self.options
+        return list(zip(self.options, labels, strict=True))
+
+
+def _question(id: str, **when: Any) -> Question:
+    """With its words in every language that has them."""
+    said = {language: it.questions[id] for language, it in languages().items()}
+    text = {language: it.text for language, it in said.items()}
+    return Question(id=id, text=text, labels={language: it.options for language, it in said.items()}, **when)
 
 
 _GLUTES = frozenset(
@@ -55,134 +72,108 @@ _GLUTES = frozenset(
 
 # Most dangerous first: what calls for the emergency number stands above what calls for the clinic.
 QUESTIONS: tuple[Question, ...] = (
-    Question(
-        id="rf_breath",
-        text={"en": "Are you more short of breath than usual?"},
+    _question(
+        "rf_breath",
         kind="yes_no",
         source="clinical.md 2.5 rf_breath [P]",
         steps=TO_72H,
         tags=frozenset({"pleura"}),
     ),
-    Question(
-        id="rf_chest",
-        text={"en": "Do you have new sharp chest, shoulder-tip or upper-back pain when you breathe in?"},
+    _question(
+        "rf_chest",
         kind="yes_no",
         source="clinical.md 2.5 rf_chest [P]",
         steps=TO_72H,
         tags=frozenset({"pleura"}),
     ),
-    Question(
-        id="rf_blood",
-        text={"en": "Have you coughed up blood?"},
+    _question(
+        "rf_blood",
         kind="yes_no",
         source="clinical.md 2.5 rf_blood [P]",
         steps=TO_72H,
         tags=frozenset({"pleura"}),
     ),
-    Question(
-        id="rf_collapse",
-        text={"en": "Have you fainted, or nearly fainted, since your visit?"},
+    _question(
+        "rf_collapse",
         kind="choice",
         source="clinical.md 2.5 rf_collapse [P]; options from 2.4: not recovered, or fainted with injury, is red",
         steps=("evening",),
         options=("no", "nearly", "fainted_recovered", "fainted_hurt", "fainted_not_recovered"),
-        labels={
-            "en": (
-                "No",
-                "Nearly, but I did not pass out",
-                "I fainted and feel like myself again",
-                "I fainted and hurt myself",
-                "I fainted and do not feel like myself yet",
-            )
-        },
     ),
-    Question(
-        id="rf_bleed",
-        text={"en": "Is any spot still bleeding after 10 minutes of firm pressure?"},
+    _question(
+        "rf_bleed",
         kind="yes_no",
         source="clinical.md 2.5 rf_bleed [P]",
         steps=("evening", "day1"),
     ),
-    Question(
-        id="rf_cauda",
-        text={"en": "Any new trouble holding or passing urine, or numbness between the legs?"},
+    _question(
+        "rf_cauda",
         kind="yes_no",
         source="clinical.md 2.5 rf_cauda [P]: back, QL, glute",
         steps=("day1", "day2"),
         regions=frozenset({"low back", "upper back"}),
         muscles=_GLUTES,
     ),
-    Question(
-        id="rf_belly",
-        text={"en": "Strong new belly or side pain, or blood in your urine?"},
+    _question(
+        "rf_belly",
         kind="yes_no",
         source="clinical.md 2.5 rf_belly [P]: QL, iliopsoas, abdominal",
         steps=("evening", "day1"),
         tags=frozenset({"kidney_peritoneum"}),
     ),
-    Question(
-        id="rf_cough",
-        text={"en": "Do you have a new dry cough?"},
+    _question(
+        "rf_cough",
         kind="yes_no",
         source="clinical.md 2.5 rf_cough [P]",
         steps=TO_72H,
         tags=frozenset({"pleura"}),
     ),
-    Question(
-        id="rf_nerve",
-        text={"en": "New numbness, tingling or weakness that was not there before your visit?"},
+    _question(
+        "rf_nerve",
         kind="yes_no",
         source="clinical.md 2.5 rf_nerve [P]",
         steps=("day1", "day2"),
     ),
-    Question(
-        id="rf_swell",
-        text={"en": "Is there a lump or swelling that is getting bigger?"},
+    _question(
+        "rf_swell",
         kind="yes_no",
         source="clinical.md 2.5 rf_swell [P]",
         steps=("day1", "day2"),
     ),
-    Question(
-        id="rf_infect",
-        text={"en": "Is a needle spot hot, red and spreading, or leaking, or have you had a fever or chills?"},
+    _question(
+        "rf_infect",
         kind="yes_no",
         source="clinical.md 2.5 rf_infect [P]; onset 3 days to 2 weeks: 2.2 [S]",
         steps=("day2", "day7"),
     ),
-    Question(
-        id="rf_calf",
-        text={"en": "Is one calf newly swollen and painful?"},
+    _question(
+        "rf_calf",
         kind="yes_no",
         source="clinical.md 2.5 rf_calf [P]: leg",
         steps=("day2",),
         regions=frozenset({"thigh", "lower leg"}),
     ),
-    Question(
-        id="q_sore",
-        text={"en": "0 to 10: how sore is it where the needles went?"},
+    _question(
+        "q_sore",
         kind="scale_0_10",
         source="clinical.md 2.5 q_sore, 1.2.3 [P]",
         steps=TO_72H,
     ),
-    Question(
-        id="q_usual",
-        text={"en": "0 to 10: how bad is your usual problem pain?"},
+    _question(
+        "q_usual",
         kind="scale_0_10",
         source="clinical.md 2.5 q_usual, 1.2.3 [P]",
         steps=TO_72H,
     ),
-    Question(
-        id="q_move",
-        text={"en": "Did you do your light movement today?"},
+    _question(
+        "q_move",
         kind="yes_some_no",
         source="clinical.md 2.5 q_move [P]",
         steps=("day1", "day2"),
         options=("yes", "some", "no"),
-        labels={"en": ("Yes", "Some", "No")},
     ),
-    Question(
-        id="q_free",
-        text={"en": "Anything you want your therapist to know?"},
+    _question(
+        "q_free",
         kind="free_text",
         source="clinical.md 2.5 q_free [P]: a human reads it",
         steps=TO_72H,

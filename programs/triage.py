@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from programs.questions import Answers, Step
+from programs.wording import words
 
 Tier = Literal["emergency", "same_day", "next_visit"]
 TIERS: tuple[Tier, ...] = ("emergency", "same_day", "next_visit")  # worst first
@@ -157,43 +158,18 @@ def needs_day3(answers: Answers, findings: tuple[Finding, ...]) -> bool:
 
 
 # Words of clinical.md 7.4 and actions of 2.4 [K]/[P]; fixed, so that nothing is worded by the software.
-SAFETY_TEXTS: Mapping[str, Mapping[Tier, str]] = {
-    "en": {
-        "emergency": (
-            "Call {number} now. Your answer means your clinic wants you to get help right away. "
-            "Do not wait for your clinic to call: they may not have read this yet."
-        ),
-        "same_day": (
-            "Your answer means your clinic wants to hear from you today. {phone} "
-            "If it is closed, go to an urgent care or out-of-hours service. {unwell}"
-        ),
-        "next_visit": (
-            "Your answer means your clinic wants to look at it. They plan to by the end of their next working day. "
-            "If you feel worse before then, do not wait. {phone} {unwell}"
-        ),
-    }
-}
-PHONE_TEXTS: Mapping[str, tuple[str, str]] = {"en": ("Phone your clinic: {phone}.", "Phone your clinic.")}
-UNWELL_TEXTS: Mapping[str, str] = {"en": "If you feel very unwell, call {number} now."}
 
 
 def safety_text(tier: Tier, emergency_number: str, clinic_phone: str, language: str = "en") -> str:
-    """What the patient sees at once. An unknown language gets English: no text would be worse."""
-    language = language if language in SAFETY_TEXTS else "en"
-    phone = PHONE_TEXTS[language][0 if clinic_phone else 1].format(phone=clinic_phone)
+    """What the patient sees at once. No number: their local one is named in words."""
+    it = words(language).safety
+    text: str = getattr(it, tier)
+    phone = it.phone.format(phone=clinic_phone) if clinic_phone else it.phone_unknown
     unwell = unwell_text(emergency_number, language)
-    return SAFETY_TEXTS[language][tier].format(number=emergency_number, phone=phone, unwell=unwell)
+    return text.format(number=emergency_number or it.local_number, phone=phone, unwell=unwell)
 
 
 def unwell_text(emergency_number: str, language: str = "en") -> str:
     """The line every screen of a check-in carries (clinical.md 2.5)."""
-    return UNWELL_TEXTS.get(language, UNWELL_TEXTS["en"]).format(number=emergency_number)
-
-
-# clinical.md 2.4; CA and NZ [K].
-EMERGENCY_NUMBERS: Mapping[str, str] = {"US": "911", "CA": "911", "GB": "999", "UK": "999", "AU": "000", "NZ": "111"}
-
-
-def emergency_number(country: str) -> str:
-    """By ISO 3166 alpha-2 code; 112 elsewhere, as in the European Union and on mobile networks at large."""
-    return EMERGENCY_NUMBERS.get(country.strip().upper(), "112")
+    it = words(language).safety
+    return it.unwell.format(number=emergency_number or it.local_number)

@@ -16,13 +16,14 @@ from programs import checkins, completions, needling, people, plans
 from programs.aftercare import CheckIn
 from programs.checkins import Answered, Flag
 from programs.completions import Completion, Judged
+from programs.emergency import emergency_number
 from programs.errors import Invalid, did_you_mean
 from programs.instants import Instant
 from programs.needling import NeedlingSession, Recorded
 from programs.people import Patient, Stamp
 from programs.plans import Assignment
 from programs.schedule import Course, Hold, Terms
-from programs.triage import emergency_number, safety_text
+from programs.triage import safety_text
 from service import audit
 
 

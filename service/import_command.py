@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 
+from programs.emergency import emergency_number
 from programs.errors import did_you_mean
 from programs.instants import Instant, of
-from programs.triage import emergency_number
 from service import imports, settings, spreadsheet, visits
 from service.clock import Clock, SetClock, SystemClock
 from service.database import InUse, connect
@@ -178,10 +178,11 @@ def _table(verdicts: Sequence[Verdict]) -> list[str]:
 def _made(outcome: Outcome, order: Order) -> list[str]:
     verb = "Would make" if order.dry else "Made"
     counts = Counter(it.kind for it in outcome.made.values())
+    clinics = [it for it in outcome.made.values() if it.kind == "clinic"]
+    numbers = [emergency_number(it.country) or "unknown" for it in clinics]
     lines = [
-        f"{verb} the clinic {it.name}: emergency number {emergency_number(it.country)}, no phone number yet."
-        for it in outcome.made.values()
-        if it.kind == "clinic"
+        f"{verb} the clinic {it.name}: emergency number {number}, no phone number yet."
+        for it, number in zip(clinics, numbers, strict=True)
     ]
     others = [_number(counts[kind], kind) for kind in ("clinician", "patient") if counts[kind]]
     return lines + ([f"{verb} {' and '.join(others)}."] if others else [])

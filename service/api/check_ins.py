@@ -12,10 +12,11 @@ from sqlalchemy import Connection
 from notifications import preferences
 from programs import people
 from programs.aftercare import ANSWERABLE, CheckIn
+from programs.emergency import emergency_number
 from programs.errors import Invalid
 from programs.instants import Instant
 from programs.questions import BY_ID
-from programs.triage import Tier, emergency_number, unwell_text
+from programs.triage import Tier, unwell_text
 from service import care, reading
 from service.api.call import ApiRequest, at_me
 from service.api.doc import Doc

@@ -12,11 +12,12 @@ from notifications import preferences
 from programs import dosage, exercises, people
 from programs.completions import Kept
 from programs.dosage import Dosage, Prescription
+from programs.emergency import emergency_number
 from programs.exercises import Words
 from programs.instants import Instant
 from programs.questions import Question
 from programs.schedule import time_of
-from programs.triage import emergency_number, unwell_text
+from programs.triage import unwell_text
 from service import reading
 from service.api.call import ApiRequest, Call, at_me
 from service.api.doc import Doc
@@ -155,9 +156,8 @@ def _out(it: Today, language: str, unwell: str) -> TodayOut:
 
 
 def question_out(it: Question, language: str) -> QuestionOut:
-    labels = it.labels.get(language) or it.labels.get("en") or it.options
-    options = [Option(value=value, label=label) for value, label in zip(it.options, labels, strict=True)]
-    return QuestionOut(id=it.id, kind=it.kind, text=it.text.get(language) or it.text["en"], options=options)
+    options = [Option(value=value, label=label) for value, label in it.choices(language)]
+    return QuestionOut(id=it.id, kind=it.kind, text=it.say(language), options=options)
 
 
 def _bout(it: Task, language: str) -> BoutOut:

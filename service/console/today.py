@@ -11,12 +11,13 @@ from notifications.preferences import DEFAULT, preferences_of
 from programs import checkins, completions, exercises, needling, people
 from programs.aftercare import CheckIn
 from programs.dosage import Prescription
+from programs.emergency import emergency_number
 from programs.errors import Invalid
 from programs.exercises import Words
 from programs.ids import new_id
 from programs.instants import Instant
 from programs.schedule import day_of, time_of
-from programs.triage import TIERS, emergency_number, safety_text, unwell_text
+from programs.triage import TIERS, safety_text, unwell_text
 from service import care, reading
 from service.care import Who
 from service.console.doors import Here, patient_here

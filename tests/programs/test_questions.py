@@ -8,6 +8,7 @@ from programs.errors import Invalid
 from programs.muscles import MUSCLES, Muscle
 from programs.questions import BY_ID, QUESTIONS, STEPS, Answer, Question, Step, asks, check_answers
 from programs.triage import triage
+from programs.wording import languages
 
 # clinical.md 2.5, column "Ask when": the steps, then muscles it fits and muscles it does not.
 ALL_TO_72H = "evening day1 day2 day3"
@@ -40,22 +41,42 @@ ASK_WHEN: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
 
 # A question that was ever asked keeps its words, or an old answer would mean something else. Retire it instead.
 WORDED = {
-    "rf_breath": "072fa4f2341a",
-    "rf_chest": "303100709225",
-    "rf_blood": "5b97a558d670",
-    "rf_collapse": "c5d47b37e047",
-    "rf_bleed": "00b518d3a379",
-    "rf_cauda": "f295a0ea9289",
-    "rf_belly": "73a68eb45c26",
-    "rf_cough": "4257f955d8d9",
-    "rf_nerve": "7b212d35c6fb",
-    "rf_swell": "4241920fea22",
-    "rf_infect": "1f4e0a798b46",
-    "rf_calf": "914bc25a7ef2",
-    "q_sore": "7b80eb66b843",
-    "q_usual": "dd127c430ccd",
-    "q_move": "4ea0d4c2a7f5",
-    "q_free": "eb3557cbd332",
+    "en": {
+        "rf_breath": "072fa4f2341a",
+        "rf_chest": "303100709225",
+        "rf_blood": "5b97a558d670",
+        "rf_collapse": "c5d47b37e047",
+        "rf_bleed": "00b518d3a379",
+        "rf_cauda": "f295a0ea9289",
+        "rf_belly": "73a68eb45c26",
+        "rf_cough": "4257f955d8d9",
+        "rf_nerve": "7b212d35c6fb",
+        "rf_swell": "4241920fea22",
+        "rf_infect": "1f4e0a798b46",
+        "rf_calf": "914bc25a7ef2",
+        "q_sore": "7b80eb66b843",
+        "q_usual": "dd127c430ccd",
+        "q_move": "4ea0d4c2a7f5",
+        "q_free": "eb3557cbd332",
+    },
+    "es": {
+        "rf_breath": "db2af1542097",
+        "rf_chest": "3c590c5a3ecf",
+        "rf_blood": "f5432aa2bc38",
+        "rf_collapse": "5120b64ba787",
+        "rf_bleed": "e0987ad12934",
+        "rf_cauda": "4ac0df82682b",
+        "rf_belly": "5ebfb8a961ba",
+        "rf_cough": "adba57cecf35",
+        "rf_nerve": "31c4959fa518",
+        "rf_swell": "677df30e2efe",
+        "rf_infect": "a83c3d76112a",
+        "rf_calf": "59c1ec3400dd",
+        "q_sore": "282a2891bbb4",
+        "q_usual": "d39281dde2f6",
+        "q_move": "8f1c083db78a",
+        "q_free": "2636f93bc9a2",
+    },
 }
 
 
@@ -124,13 +145,18 @@ def test_a_question_has_words_a_source_and_labels_for_its_options(question: Ques
         assert len(question.labels.get(language, ())) == len(question.options)
 
 
-@pytest.mark.parametrize("id", WORDED)
-def test_a_question_is_never_reworded(id: str) -> None:
-    assert _digest(BY_ID[id]) == WORDED[id], "retire this question and add another with a new id"
+@pytest.mark.parametrize("language", WORDED)
+@pytest.mark.parametrize("id", BY_ID)
+def test_a_question_is_never_reworded_in_any_language(id: str, language: str) -> None:
+    assert _digest(BY_ID[id], language) == WORDED[language][id], "retire this question and add another with a new id"
 
 
-def _digest(question: Question) -> str:
-    words = (question.text["en"], *question.options, *question.labels.get("en", ()))
+def test_every_language_is_in_the_table_above() -> None:
+    assert set(WORDED) == set(languages())
+
+
+def _digest(question: Question, language: str) -> str:
+    words = (question.text[language], *question.options, *question.labels.get(language, ()))
     return sha256("\n".join(words).encode()).hexdigest()[:12]
 
 

@@ -3,20 +3,20 @@
 import msgspec
 import pytest
 
+from programs.emergency import NUMBERS, emergency_number
 from programs.questions import Answers, Step
 from programs.triage import (
     NOT_APPROVED,
     RULES,
-    SAFETY_TEXTS,
     TIERS,
     Rule,
     Tier,
-    emergency_number,
     needs_day3,
     safety_text,
     triage,
     unwell_text,
 )
+from programs.wording import languages
 
 HOURS: dict[Step, float] = {"evening": 6, "day1": 24, "day2": 48, "day3": 72, "day7": 168}
 YES_NO: dict[str, Tier] = {
@@ -179,18 +179,30 @@ def test_72_h_is_asked_after_a_yellow_answer_as_1_2_4_says() -> None:
     assert needs_day3(answers, triage("day2", answers, {"day1": {"q_usual": 2}}, 48))
 
 
-@pytest.mark.parametrize("language", SAFETY_TEXTS)
+NOW = {"en": "call 911 now", "es": "llama al 911 ahora"}
+
+
+@pytest.mark.parametrize("language", languages())
 @pytest.mark.parametrize("tier", TIERS)
 def test_every_tier_has_its_text_with_the_numbers_in_it(tier: Tier, language: str) -> None:
     text = safety_text(tier, "911", "555 0100 {x}", language)
-    assert "call 911 now" in text.lower()
+    assert NOW[language] in text.lower()
     assert ("555 0100 {x}" in text) == (tier != "emergency")
-    assert "Your answer means" in text
-    assert "Phone your clinic." in safety_text("same_day", "911", "", language)
+    assert {"en": "Your answer means", "es": "Tu respuesta significa"}[language] in text
+    assert "Phone your clinic." in safety_text("same_day", "911", "")
 
 
 def test_the_emergency_text_begins_with_the_call() -> None:
     assert safety_text("emergency", "112", "555 0100").startswith("Call 112 now.")
+    assert safety_text("emergency", "112", "555 0100", "es").startswith("Llama al 112 ahora.")
+
+
+def test_without_a_known_number_the_text_says_so_in_words_and_shows_none() -> None:
+    for language, words in (("en", "call your local emergency number now"), ("es", "número de emergencias de tu zona")):
+        for tier in TIERS:
+            text = safety_text(tier, "", "", language)
+            assert words in text.lower()
+            assert not any(mark.isdigit() or mark in "{}" for mark in text)
 
 
 def test_an_unknown_language_still_gets_a_safety_text() -> None:
@@ -200,7 +212,23 @@ def test_an_unknown_language_still_gets_a_safety_text() -> None:
 
 @pytest.mark.parametrize(
     ("country", "number"),
-    [("US", "911"), ("us ", "911"), ("DE", "112"), ("GB", "999"), ("UK", "999"), ("AU", "000"), ("", "112")],
+    [
+        ("US", "911"),
+        ("us ", "911"),
+        ("DE", "112"),
+        ("GB", "999"),
+        ("UK", "999"),
+        ("AU", "000"),
+        ("NO", "113"),
+        ("", ""),
+        ("XX", ""),
+        ("NG", ""),
+    ],
 )
 def test_the_emergency_number_is_the_country_s_as_2_4_says(country: str, number: str) -> None:
     assert emergency_number(country) == number
+
+
+def test_numbers_are_digits_and_countries_are_codes() -> None:
+    assert all(number.isdigit() and len(country) == 2 and country.isupper() for country, number in NUMBERS.items())
+    assert len(NUMBERS) > 50
