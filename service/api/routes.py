@@ -15,6 +15,7 @@ from service.api import (
     patients,
     phone,
     plans,
+    questions,
     today,
 )
 
@@ -29,6 +30,7 @@ SIGNED_IN: tuple[HTTPRouteHandler, ...] = (
     *agenda.ROUTES,
     *adherence.ROUTES,
     *flags.ROUTES,
+    *questions.ROUTES,
     *today.ROUTES,
     *check_ins.ROUTES,
     *completions.ROUTES,

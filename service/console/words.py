@@ -7,7 +7,7 @@ from typing import Any
 from notifications import explain
 from notifications.agenda import Reason
 from notifications.timing import zone
-from programs import questions
+from programs import questions, wording
 from programs.aftercare import CheckIn
 from programs.instants import Instant
 from programs.questions import Question
@@ -107,13 +107,14 @@ def check_in_state(it: CheckIn, now: Instant) -> str:
     return "planned" if now < it.opens else "open, not asked yet"
 
 
-def options(question: Question) -> list[tuple[str, str]]:
+def options(question: Question, language: str = "en") -> list[tuple[str, str]]:
     """The value and the words of each answer a person can choose."""
     if question.kind == "yes_no":
-        return [("yes", "Yes"), ("no", "No")]
+        forms = wording.words(language).forms
+        return [("yes", forms.yes), ("no", forms.no)]
     if question.kind == "scale_0_10":
         return [(str(score), str(score)) for score in range(11)]
-    return list(zip(question.options, question.labels["en"], strict=True)) if question.options else []
+    return question.choices(language)
 
 
 def say_answer(id: str, answer: Any) -> str:
@@ -131,7 +132,7 @@ def say_answers(answers: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def say_question(id: str) -> str:
-    return questions.BY_ID[id].text["en"]
+    return questions.BY_ID[id].say("en")
 
 
 def plain_noes(answers: Mapping[str, Any]) -> list[str]:
