@@ -1,12 +1,12 @@
 """Clinics, clinicians and patients: who they are, what they agreed to, when they were discharged."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from programs.errors import NoSuchRecord, Stale
+from programs.errors import Conflict, NoSuchRecord, Stale
 from programs.instants import Instant
 from programs.tables import clinic, clinician, consent, patient
 
@@ -19,12 +19,34 @@ class Stamp(NamedTuple):
     here: int
 
 
+Role = Literal["clinician", "admin"]
+ROLES: tuple[Role, ...] = ("clinician", "admin")
+
+
+class ClinicSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a clinic decides for itself; a field each, with the default for a clinic that has decided nothing."""
+
+    # A clinic of a few people stands in for each other: a same-day flag is read by whoever is there. Where that is
+    # not so, false leaves each clinician the patients they treat; every look is noted either way.
+    clinicians_see_all: bool = True
+
+
 class Clinic(msgspec.Struct, frozen=True):
     id: str
     name: str
     zone: str
     country: str  # ISO 3166 alpha-2; chooses the emergency number
     phone: str
+    settings: ClinicSettings = ClinicSettings()
+
+
+class Clinician(msgspec.Struct, frozen=True):
+    """Somebody who works, or worked, at the clinic. An admin is a clinician who also runs it."""
+
+    id: str
+    name: str
+    role: Role
+    ended_at: Instant | None
 
 
 class Patient(msgspec.Struct, frozen=True):
@@ -54,10 +76,13 @@ PATIENT = (
     patient.c.version,
     patient.c.created_at,
 )
-_CLINIC = select(clinic.c.clinic_id, clinic.c.name, clinic.c.zone, clinic.c.country, clinic.c.phone).where(
-    clinic.c.clinic_id == bindparam("clinic")
+_CLINIC = select(
+    clinic.c.clinic_id, clinic.c.name, clinic.c.zone, clinic.c.country, clinic.c.phone, clinic.c.settings
+).where(clinic.c.clinic_id == bindparam("clinic"))
+_CLINICIANS = select(clinician.c.id, clinician.c.name, clinician.c.role, clinician.c.ended_at).where(
+    clinician.c.clinic_id == bindparam("clinic")
 )
-_CLINICIANS = select(clinician.c.id, clinician.c.name).where(clinician.c.clinic_id == bindparam("clinic"))
+_CLINICIAN = _CLINICIANS.where(clinician.c.id == bindparam("id"))
 _PATIENT = select(*PATIENT).where(patient.c.clinic_id == bindparam("clinic"), patient.c.id == bindparam("patient"))
 _PATIENTS = (
     select(*PATIENT)
@@ -83,6 +108,7 @@ _REACTED = (
     )
     .values(reacted_at=bindparam("at"))
 )
+_settings = msgspec.json.Decoder(ClinicSettings).decode
 
 
 def _patient(row: Any) -> Patient:
@@ -92,15 +118,15 @@ def _patient(row: Any) -> Patient:
 
 def add_clinic(db: Connection, it: Clinic, now: Instant) -> None:
     values = {"clinic_id": it.id, "name": it.name, "zone": it.zone, "country": it.country, "phone": it.phone}
-    db.execute(insert(clinic), {**values, "created_at": now})
+    db.execute(insert(clinic), {**values, "settings": it.settings, "created_at": now})
 
 
-def add_clinician(db: Connection, clinic_id: str, id: str, name: str) -> None:
-    db.execute(insert(clinician), {"clinic_id": clinic_id, "id": id, "name": name})
+def add_clinician(db: Connection, clinic_id: str, id: str, name: str, role: Role = "clinician") -> None:
+    db.execute(insert(clinician), {"clinic_id": clinic_id, "id": id, "name": name, "role": role})
 
 
 def add_patient(db: Connection, clinic_id: str, it: Patient, by: str, now: Instant) -> None:
-    clinician_of(db, clinic_id, it.clinician_id)
+    at_work(db, clinic_id, it.clinician_id)
     db.execute(insert(patient), {"clinic_id": clinic_id, **msgspec.structs.asdict(it)})
     _note_consent(db, clinic_id, it, by, now)
 
@@ -109,19 +135,64 @@ def clinic_of(db: Connection, clinic_id: str) -> Clinic:
     row = db.execute(_CLINIC, {"clinic": clinic_id}).first()
     if row is None:
         raise NoSuchRecord("clinic", clinic_id)
-    return Clinic(*row)
+    return Clinic(*row[:5], _settings(row.settings))
+
+
+def change_settings(db: Connection, clinic_id: str, changed: Mapping[str, object]) -> ClinicSettings:
+    """Change the named settings; those not named stay, also when two admins change different ones at once."""
+    row = db.execute(_CLINIC.with_for_update(), {"clinic": clinic_id}).first()
+    if row is None:
+        raise NoSuchRecord("clinic", clinic_id)
+    after = msgspec.structs.replace(_settings(row.settings), **changed)
+    db.execute(update(clinic).where(clinic.c.clinic_id == clinic_id).values(settings=after))
+    return after
 
 
 def clinicians_of(db: Connection, clinic_id: str) -> dict[str, str]:
-    """Id -> name."""
+    """Id -> name, of those who left too: their names stand in what they did."""
     return {row.id: row.name for row in db.execute(_CLINICIANS, {"clinic": clinic_id})}
 
 
+def staff_of(db: Connection, clinic_id: str) -> list[Clinician]:
+    """Everybody who works or worked there, by id."""
+    found = [Clinician(*row) for row in db.execute(_CLINICIANS, {"clinic": clinic_id})]
+    return sorted(found, key=lambda it: it.id)
+
+
 def clinician_of(db: Connection, clinic_id: str, id: str) -> str:
-    found = db.execute(_CLINICIANS.where(clinician.c.id == bindparam("id")), {"clinic": clinic_id, "id": id}).first()
+    """The name."""
+    return _clinician(db, clinic_id, id).name
+
+
+def at_work(db: Connection, clinic_id: str, id: str) -> Clinician:
+    """Who may be given a patient, a visit or a plan. Raises NoSuchRecord for nobody, Conflict for who has left."""
+    found = _clinician(db, clinic_id, id)
+    if found.ended_at is not None:
+        raise Conflict(f"clinician {id} has left", "This clinician no longer works here. Choose a colleague.")
+    return found
+
+
+def _clinician(db: Connection, clinic_id: str, id: str) -> Clinician:
+    found = db.execute(_CLINICIAN, {"clinic": clinic_id, "id": id}).first()
     if found is None:
         raise NoSuchRecord("clinician", id)
-    return str(found.name)
+    return Clinician(*found)
+
+
+def change_clinician(db: Connection, clinic_id: str, id: str, changed: Mapping[str, object]) -> Clinician:
+    """Change name, role or ended_at. Raises Conflict where nobody would be left to run the clinic."""
+    before = [Clinician(*row) for row in db.execute(_CLINICIANS.with_for_update(), {"clinic": clinic_id})]
+    db.execute(update(clinician).where(clinician.c.clinic_id == clinic_id, clinician.c.id == id).values(**changed))
+    after = _clinician(db, clinic_id, id)
+    if _runs(before) and not _runs(staff_of(db, clinic_id)):
+        raise Conflict(
+            f"clinician {id} is the last admin", "Nobody else runs this clinic. Make a colleague admin first."
+        )
+    return after
+
+
+def _runs(staff: Sequence[Clinician]) -> bool:
+    return any(it.role == "admin" and it.ended_at is None for it in staff)
 
 
 def patient_of(db: Connection, clinic_id: str, id: str) -> Patient:
@@ -152,7 +223,7 @@ def change_patient(
     """Change the named columns if the patient is still at `version`; a change of consent is noted for good."""
     before = patient_of(db, clinic_id, id)
     if "clinician_id" in changed:
-        clinician_of(db, clinic_id, str(changed["clinician_id"]))
+        at_work(db, clinic_id, str(changed["clinician_id"]))
     done = db.execute(
         update(patient)
         .where(patient.c.clinic_id == clinic_id, patient.c.id == id, patient.c.version == version)

@@ -71,7 +71,7 @@ def _check_times(terms: Terms) -> None:
 def assign(db: Connection, clinic: str, id: str, it: Assignment, stamp: Stamp) -> Course:
     """A new plan, from its first day on or from this minute , whichever is later."""
     terms = checked(it.terms)
-    people.clinician_of(db, clinic, it.clinician_id)
+    people.at_work(db, clinic, it.clinician_id)
     if people.patient_of(db, clinic, it.patient_id).discharged_at is not None:
         raise Conflict("the patient is discharged", "This patient is discharged. Take them up again first.")
     row = {"clinic_id": clinic, "id": id, "patient_id": it.patient_id, "clinician_id": it.clinician_id}

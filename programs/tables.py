@@ -70,6 +70,7 @@ clinic = Table(
     Column("country", String(2), nullable=False),
     Column("phone", Text, nullable=False),
     INSTANT("created_at"),
+    Column("settings", Value, nullable=False),  # a ClinicSettings, see people.py
 )
 
 clinician = Table(
@@ -78,7 +79,10 @@ clinician = Table(
     ID("clinic_id", primary_key=True),
     ID("id", primary_key=True),
     Column("name", Text, nullable=False),
+    Column("role", String(16), nullable=False),
+    INSTANT("ended_at", nullable=True),  # left or shut out: signs in no more, is given nobody more to treat
     ForeignKeyConstraint(["clinic_id"], ["clinic.clinic_id"]),
+    one_of("role", "clinician", "admin"),
 )
 
 patient = Table(
@@ -100,6 +104,22 @@ patient = Table(
     belongs_to("clinician", "clinician_id"),
 )
 Index(None, patient.c.clinic_id, patient.c.clinician_id)
+
+break_glass = Table(  # append-only: a patient opened by somebody who does not treat them, why, and until when
+    "break_glass",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("id", primary_key=True),
+    ID("patient_id"),
+    ID("clinician_id"),
+    Column("reason", Text, nullable=False),
+    INSTANT("opened_at"),
+    INSTANT("closes_at"),
+    belongs_to("patient", "patient_id"),
+    belongs_to("clinician", "clinician_id"),
+)
+Index(None, break_glass.c.clinic_id, break_glass.c.patient_id)
+Index(None, break_glass.c.clinic_id, break_glass.c.opened_at)
 
 consent = Table(  # append-only: who agreed to what, when, and who wrote it down
     "consent",

@@ -4,7 +4,7 @@ A fact changes, the messages follow, and who did it is noted: all of it or nothi
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import Connection
@@ -26,13 +26,22 @@ from programs.schedule import Course, Hold, Terms
 from programs.triage import safety_text
 from service import audit
 
+Kind = Literal["patient", "clinician", "admin", "key", "operator", "system"]
+STAFF: tuple[Kind, ...] = ("clinician", "admin")
+
 
 class Who(msgspec.Struct, frozen=True):
-    """Who acts: a "clinician", a "patient", or the service itself ("system")."""
+    """Who acts: a patient, a clinician, an admin (a clinician who runs the clinic), an integration's "key" with its
+    `verbs`, the "operator" at the command line, or the service itself ("system"). Where they may go is access.py.
+
+    `sees_all` is for staff and keys: every patient of the clinic, not only those they treat.
+    """
 
     clinic: str
     kind: str
     id: str
+    sees_all: bool = False
+    verbs: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.id}"

@@ -21,9 +21,9 @@ from service.care import Who
 NOON: Instant = of(datetime.fromisoformat("2026-06-01T12:00:00-04:00"))
 CLINIC, OTHER = "riverside", "harbour"
 ADA = Who(CLINIC, "patient", "ada")
-BEN = Who(CLINIC, "clinician", "ben")
-CLEO = Who(CLINIC, "clinician", "cleo")
-DOV = Who(OTHER, "clinician", "dov")
+BEN = Who(CLINIC, "clinician", "ben", sees_all=True)  # as the gate lets them in: their clinics let them see all
+CLEO = Who(CLINIC, "clinician", "cleo", sees_all=True)
+DOV = Who(OTHER, "clinician", "dov", sees_all=True)
 EVE = Who(OTHER, "patient", "eve")  # Dov's patient
 CONSOLE = {"label": "phone"}
 
@@ -61,5 +61,5 @@ def terms(**changed: object) -> Terms:
     return msgspec.structs.replace(Terms((bridges, walk), ("09:00",), date(2026, 6, 1)), **changed)
 
 
-def assignment(**changed: object) -> Assignment:
-    return Assignment("ada", "ben", "Hip program", terms(**changed))
+def assignment(clinician_id: str = "ben", **changed: object) -> Assignment:
+    return Assignment("ada", clinician_id, "Hip program", terms(**changed))

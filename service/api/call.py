@@ -20,7 +20,7 @@ from service.api.once import Ask, Kept, once
 from service.api.todays import Todays
 from service.auth.guards import Gate
 from service.auth.peer import address_of
-from service.care import Who
+from service.care import STAFF, Who
 from service.clock import Clock
 from service.database import Database
 from service.errors import INVALID, NOT_FOR_YOU, STALE, VERSION_NEEDED, Refused
@@ -144,7 +144,7 @@ def checked_id(id: str, kind: str) -> str:
 
 async def at_clinic(request: ApiRequest) -> Call:
     """A clinician at their own clinic. Another clinic's path answers as one that never was."""
-    call = await _signed_in(request, "clinician", "This is for clinicians. Your own part begins with /api/v1/me.")
+    call = await _signed_in(request, STAFF, "This is for clinicians. Your own part begins with /api/v1/me.")
     if request.path_params["clinic"] != call.who.clinic:
         raise NoSuchRecord("clinic", "")
     return call
@@ -152,13 +152,13 @@ async def at_clinic(request: ApiRequest) -> Call:
 
 async def at_me(request: ApiRequest) -> Call:
     """A patient at what is theirs."""
-    return await _signed_in(request, "patient", "This is for patients. Your own part begins with /api/v1/clinics.")
+    return await _signed_in(request, ("patient",), "This is for patients. Your own part begins with /api/v1/clinics.")
 
 
-async def _signed_in(request: ApiRequest, kind: str, otherwise: str) -> Call:
+async def _signed_in(request: ApiRequest, kinds: tuple[str, ...], otherwise: str) -> Call:
     desk: Desk = request.app.state.desk
     who = await desk.gate.who(_authorization(request.scope))
-    if who.kind != kind:
+    if who.kind not in kinds:
         raise Refused(NOT_FOR_YOU, otherwise)
     return Call(request, desk, who, desk.clock.now())
 

@@ -134,7 +134,7 @@ def _chosen(db: Connection, who: Who, id: str) -> Preferences:
 
 
 def _enrol(db: Connection, who: Who, it: PatientIn, now: Instant) -> PatientOut:
-    people.clinician_of(db, who.clinic, it.clinician_id)
+    people.at_work(db, who.clinic, it.clinician_id)
     new = Patient(
         id=new_id(now),
         name=line(it.name, "/name"),

@@ -65,7 +65,7 @@ class Gate:
     def forget(self, who: Who) -> None:
         """After a commit that ended tokens of theirs: from here on those open nothing in this process."""
         self._endings += 1
-        for hash in [hash for hash, (held, _) in self._known.items() if held.who == who]:
+        for hash in [hash for hash, (held, _) in self._known.items() if _same(held.who, who)]:
             del self._known[hash]
 
 
@@ -74,6 +74,11 @@ def _bearer(authorization: bytes | None) -> str:
         return ""
     token = authorization[7:].strip()
     return token.decode("ascii") if token.isascii() else ""
+
+
+def _same(one: Who, other: Who) -> bool:
+    """The same person or machine, whatever either may see or do."""
+    return (one.clinic, one.kind, one.id) == (other.clinic, other.kind, other.id)
 
 
 def _not_signed_in(detail: str, challenge: str) -> Refused:

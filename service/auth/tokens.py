@@ -14,6 +14,8 @@ import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from programs.instants import DAY, HOUR, MINUTE, Instant
+from programs.people import ClinicSettings
+from programs.tables import clinic, clinician
 from service.care import Who
 from service.tables import token
 
@@ -33,7 +35,9 @@ class Grant(msgspec.Struct, frozen=True):
 SESSION = Grant("session", idle=15 * MINUTE, lasts=12 * HOUR)
 DEVICE = Grant("device", idle=90 * DAY)
 KEY = Grant("key")
-USUAL = {"clinician": SESSION, "patient": DEVICE, "integration": KEY}
+# Whether a clinician is an admin now is asked of the clinician, each time, and not kept with the token.
+STORED = {"admin": "clinician", "key": "integration"}
+USUAL = {"patient": DEVICE, "clinician": SESSION, "admin": SESSION, "key": KEY}
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -61,16 +65,23 @@ _COLUMNS = (
     *(token.c.idle, token.c.made_at, token.c.seen_at, token.c.good_until, token.c.expires_at),
 )
 _OPENS = token.c.ended_at.is_(None) & (token.c.good_until.is_(None) | (token.c.good_until > bindparam("now")))
-# The one statement that asks for a token before any clinic is known.
-_PRESENTED = select(*_COLUMNS).where(token.c.hash == bindparam("hash"), _OPENS)
-_HELD_BY = (
-    select(*_COLUMNS)
-    .where(
-        token.c.clinic_id == bindparam("clinic"), token.c.kind == bindparam("of"), token.c.person_id == bindparam("by")
+_HELD = (
+    select(*_COLUMNS, clinician.c.role, clinic.c.settings)
+    .join(clinic, clinic.c.clinic_id == token.c.clinic_id)
+    .outerjoin(
+        clinician,
+        (clinician.c.clinic_id == token.c.clinic_id)
+        & (clinician.c.id == token.c.person_id)
+        & clinician.c.ended_at.is_(None)
+        & (token.c.kind == "clinician"),
     )
-    .where(_OPENS)
-    .order_by(token.c.seen_at.desc(), token.c.id)
+    .where(_OPENS, (token.c.kind != "clinician") | clinician.c.id.is_not(None))
 )
+# The one statement that asks for a token before any clinic is known.
+_PRESENTED = _HELD.where(token.c.hash == bindparam("hash"))
+_HELD_BY = _HELD.where(
+    token.c.clinic_id == bindparam("clinic"), token.c.kind == bindparam("of"), token.c.person_id == bindparam("by")
+).order_by(token.c.seen_at.desc(), token.c.id)
 
 
 def make_token(db: Connection, who: Who, now: Instant, given: str | None = None, grant: Grant | None = None) -> str:
@@ -83,7 +94,7 @@ def make_token(db: Connection, who: Who, now: Instant, given: str | None = None,
         "clinic_id": who.clinic,
         "id": secrets.token_hex(8),
         "use": it.use,
-        "kind": who.kind,
+        "kind": STORED.get(who.kind, who.kind),
         "person_id": who.id,
         "label": it.label,
         "verbs": it.verbs,
@@ -104,7 +115,7 @@ def find_token(db: Connection, presented: str, now: Instant) -> Held | None:
 
 def tokens_of(db: Connection, who: Who, now: Instant) -> list[Held]:
     """All that open for them, the one used last first."""
-    values = {"clinic": who.clinic, "of": who.kind, "by": who.id, "now": now}
+    values = {"clinic": who.clinic, "of": STORED.get(who.kind, who.kind), "by": who.id, "now": now}
     return [_held(row) for row in db.execute(_HELD_BY, values)]
 
 
@@ -123,7 +134,8 @@ def end_token(db: Connection, clinic: str, id: str, now: Instant) -> bool:
 
 def end_tokens(db: Connection, who: Who, now: Instant, but: Sequence[str] = ()) -> int:
     """Ends all of theirs but those with these ids; how many those were."""
-    theirs = (token.c.clinic_id == who.clinic) & (token.c.kind == who.kind) & (token.c.person_id == who.id)
+    theirs = (token.c.clinic_id == who.clinic) & (token.c.person_id == who.id)
+    theirs &= token.c.kind == STORED.get(who.kind, who.kind)
     ended = update(token).where(theirs, token.c.ended_at.is_(None), token.c.id.not_in(but)).values(ended_at=now)
     return db.execute(ended).rowcount
 
@@ -139,4 +151,18 @@ def _good_until(idle: int | None, expires_at: Instant | None, now: Instant) -> I
 
 def _held(row: Any) -> Held:
     verbs = msgspec.json.decode(row.verbs, type=tuple[str, ...])
-    return Held(Who(*row[:3]), row.id, row.use, row.label, verbs, *row[7:])
+    return Held(_who(row, verbs), row.id, row.use, row.label, verbs, *row[7:12])
+
+
+def _who(row: Any, verbs: Sequence[str]) -> Who:
+    if row.kind == "integration":
+        return Who(row.clinic_id, "key", row.person_id, True, frozenset(verbs))
+    if row.kind == "clinician":
+        return staff_member(row.clinic_id, row.role, row.person_id, row.settings)
+    return Who(row.clinic_id, row.kind, row.person_id)
+
+
+def staff_member(clinic_id: str, role: str, id: str, settings: str) -> Who:
+    """An admin sees the clinic; a clinician those they treat, or the clinic where it decided so."""
+    sees_all = role == "admin" or msgspec.json.decode(settings, type=ClinicSettings).clinicians_see_all
+    return Who(clinic_id, role, id, sees_all)

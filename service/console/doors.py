@@ -16,7 +16,7 @@ from programs.instants import Instant
 from programs.people import Clinic
 from service import errors
 from service.api.call import Desk, checked_id
-from service.care import Who
+from service.care import STAFF, Who
 from service.console.forms import PageRequest, typed
 from service.console.pages import go, page
 from service.database import Database
@@ -26,7 +26,7 @@ COOKIE = "homestretch"
 COOKIE_DAYS = 30
 # A demonstration's tokens, which service/demo.py makes; they open nothing where there is no demo.
 DEMO = (("Ada, a patient", "demo-ada"), ("Ben, a clinician", "demo-ben"))
-HOMES = {"patient": "/today", "clinician": "/clinic"}
+HOMES = {"patient": "/today", "clinician": "/clinic", "admin": "/clinic"}
 
 
 class Here(NamedTuple):
@@ -49,18 +49,18 @@ class Elsewhere(Exception):
 
 
 async def patient_here(request: PageRequest) -> Here:
-    return await _here(request, "patient")
+    return await _here(request, ("patient",))
 
 
 async def clinician_here(request: PageRequest) -> Here:
-    return await _here(request, "clinician")
+    return await _here(request, STAFF)
 
 
-async def _here(request: PageRequest, kind: str) -> Here:
+async def _here(request: PageRequest, kinds: tuple[str, ...]) -> Here:
     here = await visitor(request)
     if here is None:
         raise Elsewhere("/sign-in")
-    if here.who.kind != kind:
+    if here.who.kind not in kinds:
         raise Elsewhere("/")
     for name, id in request.path_params.items():
         checked_id(id, name)

@@ -1,8 +1,10 @@
 """A token opens what it was made for until its end, and no minute longer; only its hash is kept."""
 
+import msgspec
 import pytest
 from sqlalchemy import Connection, select
 
+from programs import people
 from programs.instants import DAY, HOUR, MINUTE, SECOND, Instant
 from service.auth import tokens
 from service.auth.guards import REMEMBERED, Gate
@@ -12,9 +14,15 @@ from service.care import Who
 from service.clock import SetClock
 from service.database import Database
 from service.tables import token
-from tests.world import ADA, BEN, CLEO, CLINIC, DOV, NOON
+from tests.world import ADA, BEN, CLEO, CLINIC, DOV, NOON, populate
 
-MACHINE = Who(CLINIC, "integration", "scheduler")
+MACHINE = Who(CLINIC, "key", "scheduler", sees_all=True)
+
+
+@pytest.fixture
+async def database(database: Database) -> Database:
+    await database.write(populate)
+    return database
 
 
 @pytest.fixture
@@ -39,12 +47,13 @@ async def test_it_says_whose_it_is_and_what_for(database: Database) -> None:
     grant = Grant("key", lasts=DAY, label="Calendar", verbs=("read sessions", "write sessions"))
     made = await database.write(make_token, MACHINE, NOON, None, grant)
     held: Held = await database.read(find_token, made, NOON)
-    assert (held.who, held.use, held.label, held.verbs) == (MACHINE, "key", "Calendar", grant.verbs)
+    may = msgspec.structs.replace(MACHINE, verbs=frozenset(grant.verbs))
+    assert (held.who, held.use, held.label, held.verbs) == (may, "key", "Calendar", grant.verbs)
     assert (held.made_at, held.good_until, held.expires_at) == (NOON, NOON + DAY, NOON + DAY)
     assert {who.kind: tokens.USUAL[who.kind] for who in (ADA, BEN, MACHINE)} == {
         "patient": DEVICE,
         "clinician": SESSION,
-        "integration": KEY,
+        "key": KEY,
     }
 
 
@@ -125,6 +134,7 @@ async def test_a_device_ended_here_opens_nothing_at_once_and_elsewhere_in_a_mome
 
 
 async def test_only_those_of_one_person_end_and_one_may_be_spared(database: Database) -> None:
+    await database.write(people.add_clinician, "harbour", "ben", "Another Ben")
     everybody = (ADA, BEN, BEN, BEN, CLEO, DOV, Who("harbour", "clinician", "ben"), Who(CLINIC, "patient", "ben"))
     made = [await database.write(make_token, who, NOON) for who in everybody]
     spared: Held = await database.read(find_token, made[1], NOON)

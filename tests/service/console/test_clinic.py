@@ -9,7 +9,6 @@ from sqlalchemy import Connection
 from programs import checkins, people
 from programs.instants import DAY, HOUR
 from programs.questions import BY_ID
-from programs.tables import clinician
 from programs.triage import RULES, TIERS, Finding
 from service import care
 from service.care import Who
@@ -145,7 +144,7 @@ async def test_hostile_names_and_notes_are_shown_as_they_were_typed(
 async def test_an_empty_clinic_is_met_kindly(browser: Browser, world: Database) -> None:
     def nobody(db: Connection) -> None:
         people.add_clinic(db, people.Clinic("new", "New Clinic", "Europe/Madrid", "ES", ""), NOON)
-        db.execute(clinician.insert(), {"clinic_id": "new", "id": "gil", "name": "Gil"})
+        people.add_clinician(db, "new", "gil", "Gil")
         let_in(db, Who("new", "clinician", "gil"))
 
     await world.write(nobody)
