@@ -78,7 +78,7 @@ async def list_questions(request: ApiRequest) -> ASGIResponse:
     return call.show(QuestionsOut(questions_version=questions.VERSION, languages=tuple(languages()), items=items))
 
 
-@get("/clinics/{clinic:str}/questions/form", doc=Doc(gives=FormOut, query=FormQuery))
+@get("/clinics/{clinic:str}/check-in-form", doc=Doc(gives=FormOut, query=FormQuery))
 async def get_form(request: ApiRequest) -> ASGIResponse:
     """One check-in after needling these muscles, as the app shows it, as text with letters, and as a Questionnaire."""
     call = await at_clinic(request)

@@ -37,7 +37,7 @@ PUT /api/v1/clinics/{clinic}/patients/{patient}/plans/{id}
 POST /api/v1/clinics/{clinic}/patients/{patient}/plans/{id}/end
 POST /api/v1/clinics/{clinic}/patients/{patient}/plans/{id}/hold
 GET /api/v1/clinics/{clinic}/questions
-GET /api/v1/clinics/{clinic}/questions/form
+GET /api/v1/clinics/{clinic}/check-in-form
 PUT /api/v1/me/addresses/{id}
 GET /api/v1/me/check-ins
 POST /api/v1/me/check-ins/{id}/answers

@@ -9,6 +9,7 @@ from service.fhir.questionnaire import Questionnaire
 from tests.service.api.conftest import Api
 
 QUESTIONS_PATH = "/clinics/riverside/questions"
+FORM_PATH = "/clinics/riverside/check-in-form"
 
 
 async def test_every_question_is_listed_with_when_it_is_asked_and_why(empty: Api) -> None:
@@ -22,7 +23,7 @@ async def test_every_question_is_listed_with_when_it_is_asked_and_why(empty: Api
 
 
 async def test_one_check_in_has_the_same_questions_in_all_three_forms(empty: Api) -> None:
-    found = (await empty("GET", f"{QUESTIONS_PATH}/form?step=day1&muscles=QL, upper trap&language=es")).json()
+    found = (await empty("GET", f"{FORM_PATH}?step=day1&muscles=QL, upper trap&language=es")).json()
     asked = [question.id for question in asks(["QL", "upper trap"], "day1")]
     assert [it["id"] for it in found["app"]] == asked
     assert [it.link_id for it in msgspec.convert(found["fhir"], Questionnaire).item] == asked
@@ -43,6 +44,6 @@ async def test_one_check_in_has_the_same_questions_in_all_three_forms(empty: Api
     ],
 )
 async def test_a_form_that_cannot_be_is_refused(empty: Api, query: str, parameter: str, problem: str) -> None:
-    status, errors = await empty.problem("GET", f"{QUESTIONS_PATH}/form?{query}")
+    status, errors = await empty.problem("GET", f"{FORM_PATH}?{query}")
     assert status == 422
     assert [(where, what) for where, what, _ in errors] == [(parameter, problem)]

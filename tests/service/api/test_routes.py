@@ -70,7 +70,7 @@ CASES = (
     Case("GET", f"{CLINIC_PATH}/flags", BEN),
     Case("POST", f"{CLINIC_PATH}/flags/FLAG/acknowledge", BEN),
     Case("GET", f"{CLINIC_PATH}/questions", BEN),
-    Case("GET", f"{CLINIC_PATH}/questions/form?step=day1&muscles=TFL", BEN),
+    Case("GET", f"{CLINIC_PATH}/check-in-form?step=day1&muscles=TFL", BEN),
     Case("GET", "/me/today", ADA),
     Case("GET", "/me/check-ins", ADA),
     Case("POST", "/me/check-ins/s1-evening/answers", ADA, {"answers": {"q_sore": 3}}),
