@@ -161,11 +161,11 @@ class SQLite(Database):
         async with contextlib.AsyncExitStack() as undoing:
             lock = undoing.enter_context(own(path))
             # FULL: a commit that was answered survives the loss of power, not only of the process.
-            writer = await _Hand.open(path, "journal_mode = WAL", "synchronous = FULL", "cache_size = -65536")
+            writer = await _Hand.open(path, "journal_mode = WAL", "synchronous = FULL", "cache_size = -8192")
             undoing.push_async_callback(writer.close)
             readers: list[_Hand] = []
             for _ in range(READERS):
-                reader = await _Hand.open(path, "query_only = ON", "wal_autocheckpoint = 0", "cache_size = -16384")
+                reader = await _Hand.open(path, "query_only = ON", "wal_autocheckpoint = 0", "cache_size = -8192")
                 undoing.push_async_callback(reader.close)
                 readers.append(reader)
             undoing.pop_all()  # it is all there: from now on `close` does that

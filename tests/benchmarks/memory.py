@@ -15,7 +15,8 @@ import uvicorn
 from sqlalchemy import Connection, update
 
 from notifications.channels.sending import CHANNELS
-from programs.instants import DAY, HOUR
+from notifications.outbox import earliest
+from programs.instants import DAY
 from programs.tables import patient
 from service.app import build
 from service.clock import SetClock
@@ -30,6 +31,7 @@ from tests.world import NOON
 
 PATIENTS = 2_000
 WARM, MESSAGES = 6_000, 100_000
+TOLD_EVERY = 20_000
 
 
 def memory(folder: Path) -> None:
@@ -75,12 +77,17 @@ async def _live(url: str) -> None:
 
 
 async def _send(db: Database, worker: Worker, clock: SetClock, count: int) -> None:
-    """Day after day of reminders, to patients who react each day, until so many were sent."""
-    sent = 0
+    """Reminder after reminder, each at its instant, to patients who react each day, until so many were sent."""
+    sent, said = 0, 0
     while sent < count:
-        clock.move_to(clock.at + 6 * HOUR)
+        due = await db.read(earliest)
+        assert due is not None, f"nothing more is planned after {sent:,} of {count:,} messages"
+        clock.move_to(max(clock.at, due))
         await db.write(_react, clock.at)
         sent += (await worker.turn()).accepted
+        if sent - said >= TOLD_EVERY:
+            said = sent
+            print(f"P10: {sent:,} of {count:,} messages sent", file=sys.stderr, flush=True)
 
 
 def _react(db: Connection, at: int) -> None:
