@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from notifications.tables import address, message
 from programs.errors import NoSuchRecord
 from programs.instants import Instant
+from programs.tables import among
 from programs.tables import clinic as clinics
 
 
@@ -22,7 +23,7 @@ class Address(NamedTuple):
 
 _LIVING = select(address.c.id, address.c.person_id, address.c.channel, address.c.value, address.c.added_at).where(
     address.c.clinic_id == bindparam("clinic"),
-    address.c.person_id.in_(bindparam("people", expanding=True)),
+    among(address.c.person_id, "people"),
     address.c.gone_at.is_(None),
 )
 _WHOSE = select(message.c.clinic_id, message.c.person_id).join(

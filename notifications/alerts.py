@@ -9,7 +9,7 @@ from notifications.outbox import insert_messages
 from programs.checkins import Flag
 from programs.ids import derived_id
 from programs.instants import DAY, Instant
-from programs.tables import flag
+from programs.tables import among, flag
 
 CHANNELS = ("web_push", "email", "console")
 AT_ONCE = ("emergency", "same_day")  # what waits for the next visit waits on the list
@@ -18,7 +18,7 @@ WORTH_SENDING = DAY
 
 _WAITING = select(flag.c.id).where(
     flag.c.clinic_id == bindparam("clinic"),
-    flag.c.id.in_(bindparam("flags", expanding=True)),
+    among(flag.c.id, "flags"),
     flag.c.acknowledged_at.is_(None),
 )
 

@@ -24,6 +24,7 @@ from notifications.tables import delivery, due, message, outcome
 from notifications.wording import words
 from programs import checkins
 from programs.instants import DAY, HOUR, SECOND, Instant
+from programs.tables import among
 
 log = logging.getLogger("homestretch.delivery")
 
@@ -101,10 +102,10 @@ _CLAIM = (
 )
 _KINDS = select(
     message.c.id, message.c.person_id, message.c.key, message.c.planned_for, message.c.closes, message.c.subjects
-).where(message.c.clinic_id == bindparam("clinic"), message.c.id.in_(bindparam("ids", expanding=True)))
+).where(message.c.clinic_id == bindparam("clinic"), among(message.c.id, "ids"))
 _HELD = (
     select(due.c.key, due.c.fence)
-    .where(due.c.clinic_id == bindparam("clinic"), due.c.key.in_(bindparam("keys", expanding=True)))
+    .where(due.c.clinic_id == bindparam("clinic"), among(due.c.key, "keys"))
     .order_by(due.c.key)  # as reconcile does, so that the two wait for each other instead of for ever
     .with_for_update()
 )
@@ -117,7 +118,7 @@ _POSTPONE = (
     .values(wake_at=bindparam("at"), state="pending")
 )
 _NOTED = select(delivery.c.message_id, delivery.c.fence).where(
-    delivery.c.clinic_id == bindparam("clinic"), delivery.c.message_id.in_(bindparam("ids", expanding=True))
+    delivery.c.clinic_id == bindparam("clinic"), among(delivery.c.message_id, "ids")
 )
 _INSERT_DELIVERY, _INSERT_OUTCOME = insert(delivery), insert(outcome)
 _subjects = msgspec.json.Decoder(tuple[str, ...]).decode

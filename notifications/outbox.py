@@ -20,6 +20,7 @@ from programs import checkins, completions, people, plans
 from programs.ids import derived_id
 from programs.instants import DAY, Instant
 from programs.people import Patient
+from programs.tables import among
 
 # Rows are laid out this far ahead, and again before half of it has passed: a worker that was down for a day and a half
 # still finds every row it should have had.
@@ -85,7 +86,7 @@ _ROWS = (
     .outerjoin(outcome, (outcome.c.clinic_id == message.c.clinic_id) & (outcome.c.message_id == message.c.id))
     .where(
         message.c.clinic_id == bindparam("clinic"),
-        message.c.person_id.in_(bindparam("people", expanding=True)),
+        among(message.c.person_id, "people"),
         message.c.closes > bindparam("since"),
     )
 )
@@ -115,7 +116,7 @@ _LOCK = (
     .join(message, _PENDING)
     .where(
         message.c.clinic_id == bindparam("clinic"),
-        message.c.person_id.in_(bindparam("people", expanding=True)),
+        among(message.c.person_id, "people"),
         message.c.closes > bindparam("since"),
     )
     .order_by(due.c.key)
@@ -128,7 +129,7 @@ _HORIZON = (
     .values(planned_until=bindparam("until"))
 )
 _HORIZONS = select(horizon.c.patient_id).where(
-    horizon.c.clinic_id == bindparam("clinic"), horizon.c.patient_id.in_(bindparam("patients", expanding=True))
+    horizon.c.clinic_id == bindparam("clinic"), among(horizon.c.patient_id, "patients")
 )
 _BEHIND = (
     select(horizon.c.clinic_id, horizon.c.patient_id)

@@ -11,6 +11,7 @@ from notifications.wording import LANGUAGES
 from programs.dosage import check_time
 from programs.errors import Invalid
 from programs.schedule import minute_of
+from programs.tables import among
 
 CHANNEL_ORDER = ("web_push", "email", "console")
 MOST_A_DAY = 6
@@ -39,7 +40,7 @@ DEFAULT = Preferences()
 
 _OF_PATIENTS = select(preference.c.patient_id, preference.c.value).where(
     preference.c.clinic_id == bindparam("clinic"),
-    preference.c.patient_id.in_(bindparam("patients", expanding=True)),
+    among(preference.c.patient_id, "patients"),
 )
 _decode = msgspec.json.Decoder(Preferences).decode
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Select, bindparam, insert, select
 from notifications.tables import message, outcome, receipt
 from programs.errors import NoSuchRecord
 from programs.instants import Instant
+from programs.tables import among
 
 Kind = Literal["shown", "opened", "answered"]
 
@@ -28,7 +29,7 @@ _ENDED = (
     .join(outcome, (outcome.c.clinic_id == message.c.clinic_id) & (outcome.c.message_id == message.c.id))
     .where(
         message.c.clinic_id == bindparam("clinic"),
-        message.c.person_id.in_(bindparam("patients", expanding=True)),
+        among(message.c.person_id, "patients"),
         message.c.closes >= bindparam("since"),
     )
 )

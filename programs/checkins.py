@@ -13,7 +13,7 @@ from programs.ids import derived_id
 from programs.instants import HOUR, Instant
 from programs.needling import Recorded
 from programs.questions import STEPS, Question, Step
-from programs.tables import answer, check_in, flag, patient
+from programs.tables import among, answer, check_in, flag, patient
 from programs.triage import Finding
 
 
@@ -59,7 +59,7 @@ _OF_PATIENTS = (
     select(*_COLUMNS)
     .where(
         check_in.c.clinic_id == bindparam("clinic"),
-        check_in.c.patient_id.in_(bindparam("patients", expanding=True)),
+        among(check_in.c.patient_id, "patients"),
         check_in.c.target >= bindparam("since"),
     )
     .order_by(check_in.c.target, check_in.c.id)

@@ -12,7 +12,7 @@ from programs.dosage import check_time
 from programs.errors import Invalid
 from programs.instants import DAY, MINUTE, Instant
 from programs.schedule import Bout, Course, bouts, wall_at
-from programs.tables import completion
+from programs.tables import among, completion
 
 Outcome = Literal["done", "partly", "skipped"]
 Reason = Literal["too_sore", "no_time", "forgot", "unsure_how", "unwell", "other"]
@@ -59,7 +59,7 @@ class Judged(msgspec.Struct, frozen=True):
 _KNOWN = select(completion.c.id, completion.c.value).where(
     completion.c.clinic_id == bindparam("clinic"),
     completion.c.patient_id == bindparam("patient"),
-    completion.c.id.in_(bindparam("ids", expanding=True)),
+    among(completion.c.id, "ids"),
 )
 _KEPT = (
     select(
@@ -71,7 +71,7 @@ _KEPT = (
     )
     .where(
         completion.c.clinic_id == bindparam("clinic"),
-        completion.c.patient_id.in_(bindparam("patients", expanding=True)),
+        among(completion.c.patient_id, "patients"),
         completion.c.wall >= bindparam("first"),
         completion.c.wall <= bindparam("last"),
     )

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from programs.errors import Conflict, NoSuchRecord, Stale
 from programs.instants import Instant
-from programs.tables import clinic, clinician, consent, patient
+from programs.tables import among, clinic, clinician, consent, patient
 
 
 class Stamp(NamedTuple):
@@ -90,12 +90,10 @@ _PATIENTS = (
     .order_by(patient.c.id)
     .limit(bindparam("count"))
 )
-_SOME = select(*PATIENT).where(
-    patient.c.clinic_id == bindparam("clinic"), patient.c.id.in_(bindparam("patients", expanding=True))
-)
+_SOME = select(*PATIENT).where(patient.c.clinic_id == bindparam("clinic"), among(patient.c.id, "patients"))
 _LOCK = (
     select(patient.c.id)
-    .where(patient.c.clinic_id == bindparam("clinic"), patient.c.id.in_(bindparam("patients", expanding=True)))
+    .where(patient.c.clinic_id == bindparam("clinic"), among(patient.c.id, "patients"))
     .order_by(patient.c.id)
     .with_for_update()
 )

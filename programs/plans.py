@@ -11,7 +11,7 @@ from programs import dosage, exercises, people
 from programs.errors import Conflict, Invalid, NoSuchRecord, Stale
 from programs.people import Stamp
 from programs.schedule import DAY_MINUTES, Course, Hold, Revision, Terms
-from programs.tables import hold, plan, revision
+from programs.tables import among, hold, plan, revision
 
 MOST_EXERCISES = 30
 MOST_TIMES = 6
@@ -19,16 +19,16 @@ MOST_TIMES = 6
 _PLANS = select(
     plan.c.id, plan.c.patient_id, plan.c.clinician_id, plan.c.title, plan.c.version, plan.c.ended_wall
 ).where(plan.c.clinic_id == bindparam("clinic"))
-_OF_PATIENTS = _PLANS.where(plan.c.patient_id.in_(bindparam("patients", expanding=True))).order_by(plan.c.id)
+_OF_PATIENTS = _PLANS.where(among(plan.c.patient_id, "patients")).order_by(plan.c.id)
 _ONE = _PLANS.where(plan.c.patient_id == bindparam("patient"), plan.c.id == bindparam("plan"))
 _REVISIONS = (
     select(revision.c.plan_id, revision.c.number, revision.c.from_wall, revision.c.terms)
-    .where(revision.c.clinic_id == bindparam("clinic"), revision.c.plan_id.in_(bindparam("plans", expanding=True)))
+    .where(revision.c.clinic_id == bindparam("clinic"), among(revision.c.plan_id, "plans"))
     .order_by(revision.c.number)
 )
 _HOLDS = (
     select(hold.c.plan_id, hold.c.id, hold.c.from_wall, hold.c.until_wall, hold.c.exercises, hold.c.reason)
-    .where(hold.c.clinic_id == bindparam("clinic"), hold.c.plan_id.in_(bindparam("plans", expanding=True)))
+    .where(hold.c.clinic_id == bindparam("clinic"), among(hold.c.plan_id, "plans"))
     .order_by(hold.c.held_at, hold.c.id)
 )
 _terms = msgspec.json.Decoder(Terms)

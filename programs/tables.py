@@ -5,14 +5,17 @@ another. Instants are whole milliseconds since 1970 in UTC; a `wall` is a minute
 one value is one Struct in one JSON column.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     Dialect,
     ForeignKeyConstraint,
     Index,
@@ -21,8 +24,12 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
 )
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 metadata = MetaData(
     naming_convention={
@@ -50,6 +57,42 @@ def ID(name: str, **options: Any) -> Column[str]:
 
 def INSTANT(name: str, nullable: bool = False) -> Column[int]:
     return Column(name, BigInteger, nullable=nullable)
+
+
+class _Listed(TypeDecorator[Any]):
+    """Many ids as one value: an array for PostgreSQL, JSON for SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else ARRAY(String))
+
+    def process_bind_param(self, value: Collection[str] | None, dialect: Dialect) -> Any:
+        ids = list(value or ())
+        return msgspec.json.encode(ids).decode() if dialect.name == "sqlite" else ids
+
+
+class among(FunctionElement[Any]):
+    """`column` is one of the ids bound as `name`. The statement's text stays the same however many they are, which an
+    expanding IN writes anew each time: a fifth of what a short statement costs."""
+
+    inherit_cache = True
+
+    def __init__(self, column: ColumnElement[str], name: str) -> None:
+        super().__init__(column, bindparam(name, type_=_Listed()))
+
+
+@compiles(among, "sqlite")
+def _in_json(element: among, compiler: SQLCompiler, **options: Any) -> str:
+    column, ids = (compiler.process(it, **options) for it in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({ids}))"  # noqa: S608 (both are SQL already, made by SQLAlchemy)
+
+
+@compiles(among, "postgresql")
+def _in_array(element: among, compiler: SQLCompiler, **options: Any) -> str:
+    column, ids = (compiler.process(it, **options) for it in element.clauses)
+    return f"{column} = ANY ({ids})"
 
 
 def belongs_to(table: str, column: str) -> ForeignKeyConstraint:
