@@ -111,7 +111,6 @@ class _Desk(NamedTuple):
 def agenda(facts: Facts, now: Instant, until: Instant) -> Agenda:
     """The messages of [now, until) in order of time. The same facts always give the same agenda."""
     told = {subject: message.how for message in facts.told for subject in message.subjects}
-    facts = msgspec.structs.replace(facts, check_ins=[it for it in facts.check_ins if it.opens < until])
     desk = _Desk(facts, now, until, zone(facts.zone), facts.preferences.hours, told, [])
     check_ins = _merge(_check_ins(desk), CHECK_INS_TOGETHER)
     prompts = _merge([*check_ins, *_reminders(desk)], TOGETHER)
@@ -131,6 +130,8 @@ def agenda(facts: Facts, now: Instant, until: Instant) -> Agenda:
 def _check_ins(desk: _Desk) -> list[Planned]:
     found = []
     for it in desk.facts.check_ins:
+        if it.opens >= desk.until:
+            continue
         subject = f"check_in:{it.id}"
         why_not = _not_asked(it, subject, desk)
         if why_not:
@@ -158,7 +159,7 @@ def _nudges(desk: _Desk, prompts: Iterable[Planned]) -> list[Planned]:
     found = []
     for it in desk.facts.check_ins:
         subject = f"nudge:{it.id}"
-        if it.state != "open" or it.closes <= desk.now or subject in desk.told:
+        if it.state != "open" or it.closes <= desk.now or it.opens >= desk.until or subject in desk.told:
             continue
         asked = it.asked_at or planned.get(f"check_in:{it.id}")
         if asked is None and desk.told.get(f"check_in:{it.id}") == "already_sent":
@@ -202,10 +203,12 @@ def _reminders(desk: _Desk) -> list[Planned]:
     include = cache(desk.hours.include)
     first, last = clock.wall(now - BOUT_WINDOW).day, clock.wall(desk.until).day
     since, every = clock.wall(desk.facts.reacted_at).day, _every(desk)
+    today, midnight = -1, None
     for course in desk.facts.courses:
         for bout in bouts(course, first, last):
             day, minute = divmod(bout.wall, DAY_MINUTES)
-            midnight = clock.midnight(day)
+            if day != today:
+                today, midnight = day, clock.midnight(day)
             at = clock.instant(day, minute) if midnight is None else midnight + minute * MINUTE
             if at + BOUT_WINDOW <= now or at >= desk.until:
                 continue
@@ -240,7 +243,10 @@ def _not_reminded(desk: _Desk, bout: Bout, subject: str) -> str:
 
 def _every(desk: _Desk) -> int:
     silence = desk.now - desk.facts.reacted_at
-    return next(every for days, every in BACK_OFF if silence >= days * DAY or days == 0)
+    for days, every in BACK_OFF:
+        if silence >= days * DAY:
+            return every
+    return 1  # a sign of life from a phone whose clock is ahead
 
 
 # merge and cap
@@ -264,17 +270,16 @@ def _merge(messages: Iterable[Planned], within: Instant) -> list[Planned]:
 
 
 def _fit(group: Sequence[Planned]) -> bool:
-    return max(it.at for it in group) < min(it.closes for it in group)
+    return max([it.at for it in group]) < min([it.closes for it in group])
 
 
 def _at_once(messages: list[Planned]) -> list[Planned]:
     """In order of time; what is late goes out together."""
     messages.sort(key=_AT)
-    found: list[Planned] = []
-    for _, group in groupby(messages, key=attrgetter("at")):
-        together = list(group)
-        found.append(_joined(together) if len(together) > 1 else together[0])
-    return found
+    if len({it.at for it in messages}) == len(messages):
+        return messages
+    together = (list(group) for _, group in groupby(messages, key=attrgetter("at")))
+    return [_joined(group) if len(group) > 1 else group[0] for group in together]
 
 
 _DUE, _AT = attrgetter("due", "key"), attrgetter("at", "key")
@@ -287,17 +292,17 @@ def _joined(group: Sequence[Planned]) -> Planned:
     """
     main = min(group, key=_rank_and_key)
     others = [it for it in group if it is not main]
-    subjects = main.subjects + tuple(subject for it in others for subject in it.subjects)
+    subjects = [*main.subjects, *(subject for it in others for subject in it.subjects)]
     asked = {f"nudge:{it[len('check_in:') :]}" for it in subjects if it.startswith("check_in:")}
     return Planned(
         kind=main.kind,
         key=main.key,
-        due=max(it.due for it in group),
-        at=max(it.at for it in group),
-        closes=min(it.closes for it in group),
+        due=max([it.due for it in group]),
+        at=max([it.at for it in group]),
+        closes=min([it.closes for it in group]),
         # What is asked only now is not nudged about in the same breath; its nudge follows.
-        subjects=tuple(it for it in subjects if it not in asked),
-        reasons=main.reasons + tuple(Reason("merged", it.due, it.key) for it in others),
+        subjects=tuple([it for it in subjects if it not in asked]),
+        reasons=(*main.reasons, *[Reason("merged", it.due, it.key) for it in others]),
     )
 
 

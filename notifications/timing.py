@@ -83,6 +83,13 @@ class Zone:
         day, rest = divmod(at + offset, DAY)
         return Wall(day + EPOCH_DAY, rest // MINUTE)
 
+    def minute(self, at: Instant) -> int:
+        """The minute of the local day: `wall(at).minute`, without the day."""
+        offset = self._offset(at // DAY + EPOCH_DAY)
+        if offset is None:
+            offset = self._offset_at(at)
+        return (at + offset) % DAY // MINUTE
+
     def minutes(self, at: Instant) -> int:
         """The local clock as one number, `day * 1440 + minute`: how programs count time (see schedule.py)."""
         day, minute = self.wall(at)
@@ -99,14 +106,23 @@ class Zone:
         for index, it in enumerate(timed):
             if it.at < end:
                 continue
-            today = self.wall(it.at).day
+            today, ends = self._day(it.at)
             if index > 0 and today != day:
                 yield day, timed[start:index]
                 start = index
-            start_of_day = self.midnight(today)
-            day, end = today, -1 if start_of_day is None else start_of_day + DAY
+            day, end = today, ends
         if timed:
             yield day, timed[start:]
+
+    def _day(self, at: Instant) -> tuple[int, Instant]:
+        """The local date and its end; -1 for the end where the clock changes on or near it."""
+        utc_day = at // DAY + EPOCH_DAY
+        offset = self._offset(utc_day)
+        if offset is None:
+            return self.wall(at).day, -1
+        day = (at + offset) // DAY + EPOCH_DAY
+        steady = offset if day == utc_day else self._offset(day)
+        return day, -1 if steady is None else (day + 1 - EPOCH_DAY) * DAY - steady
 
     def _offset(self, day: int) -> int | None:
         """Milliseconds east of UTC all through the local day, or None when the clock changes on or near that day."""
@@ -152,8 +168,9 @@ class Zone:
     def span(self, day: int, hours: AllowedHours) -> tuple[Instant, Instant] | None:
         """[start, end) of the allowed hours that begin on this date; None where it has none (Apia, 2011)."""
         closing_day = day + (hours.opens >= hours.closes)
-        if self._offset(day) is not None and self._offset(closing_day) is not None:
-            return self.instant(day, hours.opens), self.instant(closing_day, hours.closes)
+        midnight, closing = self.midnight(day), self.midnight(closing_day)
+        if midnight is not None and closing is not None:
+            return midnight + hours.opens * MINUTE, closing + hours.closes * MINUTE
         start = self._resolve(day, hours.opens)[1]
         end = self._resolve(closing_day, hours.closes)[0]
         return (start, end) if start < end else None
@@ -183,7 +200,7 @@ class Placed(NamedTuple):
 
 
 def allowed(at: Instant, zone: Zone, hours: AllowedHours) -> bool:
-    return hours.include(zone.wall(at).minute)
+    return hours.include(zone.minute(at))
 
 
 def place(target: Instant, opens: Instant, closes: Instant, zone: Zone, hours: AllowedHours) -> Placed | None:
