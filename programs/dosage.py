@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from programs.errors import Invalid
+from programs.wording import DosageWords, words
 
 Side = Literal["left", "right", "both", "none"]
 
@@ -16,7 +17,6 @@ BOUNDS = {
     "minutes": (1, 120),
     "per_day": (1, 6),
 }
-_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _NOTE = 500  # characters: a remark beside an exercise, not a letter
 
@@ -82,44 +82,47 @@ def _check_times(times: tuple[str, ...], per_day: int | None) -> None:
         raise Invalid("times", f"must be {wanted or 'some'} different times, one for each time a day")
 
 
-def say(dosage: Dosage) -> str:
+def say(dosage: Dosage, language: str = "en") -> str:
     """Plain words, e.g. "3 sets of 10, hold 5 seconds, each side, twice a day"."""
-    parts = (_work(dosage), _side(dosage.side), _per_day(dosage.per_day), _days(dosage.days))
+    its = words(language).dosage
+    parts = (_work(dosage, its), _side(dosage.side, its), _per_day(dosage.per_day, its), _days(dosage.days, its))
     return ", ".join(part for part in parts if part)
 
 
-def _work(dosage: Dosage) -> str:
+def _work(dosage: Dosage, its: DosageWords) -> str:
     if dosage.minutes is not None:
-        time = _count(dosage.minutes, "minute")
-        return time if dosage.sets == 1 else f"{time}, {_times(dosage.sets)}"
-    hold = f"hold {_count(dosage.hold_seconds, 'second')}" if dosage.hold_seconds is not None else ""
+        time = its.minute if dosage.minutes == 1 else its.minutes.format(count=dosage.minutes)
+        return time if dosage.sets == 1 else f"{time}, {_times(dosage.sets, its)}"
+    hold = its.hold.format(time=_seconds(dosage.hold_seconds, its)) if dosage.hold_seconds is not None else ""
     if dosage.reps is None:
-        return f"{hold}, {_times(dosage.sets)}"
-    work = _times(dosage.reps) if dosage.sets == 1 else f"{dosage.sets} sets of {dosage.reps}"
+        return f"{hold}, {_times(dosage.sets, its)}"
+    alone = dosage.sets == 1
+    work = _times(dosage.reps, its) if alone else its.sets.format(sets=dosage.sets, reps=dosage.reps)
     return f"{work}, {hold}" if hold else work
 
 
-def _side(side: Side) -> str:
-    return {"left": "left side", "right": "right side", "both": "each side", "none": ""}[side]
+def _side(side: Side, its: DosageWords) -> str:
+    return {"left": its.left, "right": its.right, "both": its.both, "none": ""}[side]
 
 
-def _per_day(per_day: int | None) -> str:
-    return f"{_times(per_day)} a day" if per_day and per_day > 1 else ""
+def _per_day(per_day: int | None, its: DosageWords) -> str:
+    return its.a_day.format(times=_times(per_day, its)) if per_day and per_day > 1 else ""
 
 
-def _days(days: tuple[int, ...]) -> str:
-    names = [_DAYS[day - 1] for day in sorted(days)]
-    if not names or len(names) == len(_DAYS):
+def _days(days: tuple[int, ...], its: DosageWords) -> str:
+    names = [its.days[day - 1] for day in sorted(days)]
+    if not names or len(names) == len(its.days):
         return ""
-    return "on " + " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
+    both = f" {its.together} ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
+    return its.on.format(days=both)
 
 
-def _times(count: int) -> str:
-    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+def _times(count: int, its: DosageWords) -> str:
+    return {1: its.once, 2: its.twice}.get(count) or its.times.format(count=count)
 
 
-def _count(count: int, unit: str) -> str:
-    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+def _seconds(count: int, its: DosageWords) -> str:
+    return its.second if count == 1 else its.seconds.format(count=count)
 
 
 def minutes_a_day(dosage: Dosage) -> float:

@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 
 from programs.dosage import Dosage, Prescription, check_prescription, minutes_a_day
-from programs.exercises import GENTLE, PHASES, Phase, find, shelf, unusual
+from programs.exercises import PHASES, Phase, find, shelf, unusual
 from programs.muscles import find as find_muscle
 from programs.muscles import overlap
+from programs.wording import words
 
 WARN_ABOVE = 4  # exercises; Bachmann 2018 names fewer than 4, Henry 1999: 2 are done better than 8 [S]; limits [P]
 CONFIRM_ABOVE = 6
@@ -87,7 +88,7 @@ def _in_phase(row: _Row, phase: Phase) -> tuple[Prescription, ...]:
 
 def _prescribe(id: str, gentle: bool) -> Prescription:
     exercise = find(id)
-    note = GENTLE["en"] if gentle and exercise.gentle else ""
+    note = words("en").cards.gentle if gentle and exercise.gentle else ""
     return _checked(Prescription(id, exercise.dosage, note=note))
 
 

@@ -13,11 +13,11 @@ from programs import dosage, exercises, people
 from programs.completions import Kept
 from programs.dosage import Dosage, Prescription
 from programs.emergency import emergency_number
-from programs.exercises import Words
 from programs.instants import Instant
 from programs.questions import Question
 from programs.schedule import time_of
 from programs.triage import unwell_text
+from programs.wording import CardWords
 from service import reading
 from service.api.call import ApiRequest, Call, at_me
 from service.api.doc import Doc
@@ -168,11 +168,11 @@ def _bout(it: Task, language: str) -> BoutOut:
 
 
 def _exercise(it: Prescription, language: str, held: str | None, kept: Kept | None) -> ExerciseOut:
-    words: Words = exercises.words(exercises.find(it.exercise), language)
+    words: CardWords = exercises.words(exercises.find(it.exercise), language)
     return ExerciseOut(
         exercise=it.exercise,
         title=words.title,
-        how_much=dosage.say(it.dosage),
+        how_much=dosage.say(it.dosage, language),
         dosage=it.dosage,
         start=words.start,
         steps=words.steps,

@@ -60,6 +60,18 @@ def test_a_dose_is_said_in_plain_words(dosage: Dosage, words: str) -> None:
     assert say(dosage) == words
 
 
+@pytest.mark.parametrize(
+    ("dosage", "words"),
+    [
+        (Dosage(sets=3, reps=10, hold_seconds=5, side="both"), "3 series de 10, aguanta 5 segundos, cada lado"),
+        (Dosage(minutes=10, per_day=2, days=(6, 1)), "10 minutos, dos veces al día, los lunes y sábados"),
+        (Dosage(reps=1, hold_seconds=1, per_day=3), "una vez, aguanta 1 segundo, 3 veces al día"),
+    ],
+)
+def test_and_in_spanish(dosage: Dosage, words: str) -> None:
+    assert say(dosage, "es") == words
+
+
 def test_a_dose_and_a_prescription_are_one_json_value() -> None:
     prescription = Prescription("walking", Dosage(minutes=10, per_day=2, days=(1, 3)), times=("08:30", "18:30"))
     assert msgspec.json.decode(msgspec.json.encode(prescription), type=Prescription) == prescription
