@@ -136,6 +136,11 @@ def clinic_of(db: Connection, clinic_id: str) -> Clinic:
     return Clinic(*row[:5], _settings(row.settings))
 
 
+def clinics_of(db: Connection) -> list[str]:
+    """Every clinic there is, by id; for the service's own housekeeping."""
+    return list(db.execute(select(clinic.c.clinic_id).order_by(clinic.c.clinic_id)).scalars())
+
+
 def change_settings(db: Connection, clinic_id: str, changed: Mapping[str, object]) -> ClinicSettings:
     """Change the named settings; those not named stay, also when two admins change different ones at once."""
     row = db.execute(_CLINIC.with_for_update(), {"clinic": clinic_id}).first()

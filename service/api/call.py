@@ -54,10 +54,13 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class Call:
-    __slots__ = ("desk", "now", "request", "who")
+    """`db` is the part of the database that is of the clinic of whoever asks."""
+
+    __slots__ = ("db", "desk", "now", "request", "who")
 
     def __init__(self, request: ApiRequest, desk: Desk, who: Who, now: Instant) -> None:
         self.request, self.desk, self.who, self.now = request, desk, who, now
+        self.db = desk.db.at(who.clinic)
 
     # takes
 
@@ -98,20 +101,20 @@ class Call:
     # asks and answers
 
     async def read(self, verb: Callable[..., Any], *args: Any) -> ASGIResponse:
-        return self.show(await self.desk.db.read(verb, *args))
+        return self.show(await self.db.read(verb, *args))
 
     async def change(self, verb: Callable[..., Any], *args: Any) -> ASGIResponse:
-        return self.show(await self.desk.db.write(verb, *args))
+        return self.show(await self.db.write(verb, *args))
 
     async def once(self, status: int, verb: Callable[..., Any], *args: Any) -> ASGIResponse:
         """For every POST: with an Idempotency-Key it is done once, however often it is sent."""
         key = self.request.headers.get("idempotency-key")
         if key is None:
-            kept = Kept(status, msgspec.json.encode(await self.desk.db.write(verb, *args)), False)
+            kept = Kept(status, msgspec.json.encode(await self.db.write(verb, *args)), False)
         else:
             where = f"{self.request.method} {self.request.scope['path']} {self.request.headers.get('if-match', '')}"
             ask = Ask.of(self.who, key, where, await self.request.body(), status, self.now)
-            kept = await once(self.desk.db, ask, verb, *args)
+            kept = await once(self.db, ask, verb, *args)
         headers = {"idempotency-replayed": "true"} if kept.replayed else {}
         return self._answer(kept.status, kept.body, msgspec.json.decode(kept.body, type=Head), headers)
 

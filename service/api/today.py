@@ -113,12 +113,12 @@ async def get_today(request: ApiRequest) -> ASGIResponse:
 async def _today(call: Call) -> bytes:
     commits, todays = call.desk.db.commits, call.desk.todays
     if commits is None:
-        shown: KeptToday = await call.desk.db.read(_read, call.who, call.now, -1)
+        shown: KeptToday = await call.db.read(_read, call.who, call.now, -1)
         return shown.body
     body = todays.find(call.who, commits, call.now)
     if body is None:
         # The count is from before the read: what is committed meanwhile makes this one stale at once.
-        shown = await call.desk.db.read(_read, call.who, call.now, commits)
+        shown = await call.db.read(_read, call.who, call.now, commits)
         todays.keep(call.who, shown)
         body = shown.body
     return body

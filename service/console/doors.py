@@ -19,7 +19,7 @@ from service.api.call import Desk, checked_id
 from service.care import STAFF, Who
 from service.console.forms import PageRequest, typed
 from service.console.pages import go, page
-from service.database import Database
+from service.database import Bridge
 from service.errors import NOT_FOR_YOU, Refused
 
 COOKIE = "homestretch"
@@ -37,7 +37,7 @@ class Here(NamedTuple):
     clinic: Clinic
     zone: str  # the clock this person reads: a patient's own, a clinician's clinic's
     now: Instant
-    db: Database
+    db: Bridge  # the part of it that is of their clinic
 
 
 class Elsewhere(Exception):
@@ -76,12 +76,18 @@ async def visitor(request: PageRequest) -> Here | None:
     desk = desk_of(request)
     token = request.cookies.get(COOKIE, "")
     held = await desk.gate.held(token) if token else None
-    here: Here | None = await desk.db.read(_arrive, held.who, desk.clock.now(), desk.db) if held else None
+    here = await _arrived(desk, held.who) if held else None
     request.state.here = here
     return here
 
 
-def _arrive(db: Connection, who: Who, now: Instant, database: Database) -> Here:
+async def _arrived(desk: Desk, who: Who) -> Here:
+    part = desk.db.at(who.clinic)
+    here: Here = await part.read(_arrive, who, desk.clock.now(), part)
+    return here
+
+
+def _arrive(db: Connection, who: Who, now: Instant, database: Bridge) -> Here:
     clinic = people.clinic_of(db, who.clinic)
     if who.kind == "patient":
         patient = people.patient_of(db, who.clinic, who.id)
