@@ -9,6 +9,8 @@ from programs.errors import Invalid
 from programs.wording import DosageWords, words
 
 Side = Literal["left", "right", "both", "none"]
+Phase = Literal["A", "B", "C"]
+PHASES: tuple[Phase, ...] = ("A", "B", "C")  # settle 0-24 h, light 24-48 h, full after 48 h: clinical.md 4.2 [P]
 
 BOUNDS = {
     "sets": (1, 10),
@@ -34,13 +36,20 @@ class Dosage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
 
 class Prescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """An exercise and how much of it: what a plan and a template are lists of."""
+    """An exercise and how much of it: what a plan and a template are lists of.
+
+    The last three say how it goes on after needling, in a plan that follows phases (phases.py). What is left out is
+    taken from the card when the plan is saved, and stays so: a card that changes later changes no plan.
+    """
 
     exercise: str
     dosage: Dosage
     times: tuple[str, ...] | None = None  # "HH:MM" on the patient's wall clock; None is their usual time
     pain_limit: int = 5  # of 10 during the exercise; clinical.md 4.3, 5.6 [P]
     note: str = ""
+    phase: Phase | None = None  # asked from this phase on, where something it works was needled
+    works: tuple[str, ...] = ()  # muscles; of loaded work also regions
+    lighter: Dosage | None = None  # until the last phase: sets, reps, hold or minutes in place of the dose's
 
 
 def check(dosage: Dosage) -> None:
@@ -66,6 +75,21 @@ def check_prescription(prescription: Prescription) -> None:
         raise Invalid("pain_limit", "must be from 0 to 10")
     if len(prescription.note) > _NOTE:
         raise Invalid("note", f"must be at most {_NOTE} characters")
+    if prescription.lighter is not None:
+        _check_lighter(prescription.dosage, prescription.lighter)
+
+
+def _check_lighter(dosage: Dosage, lighter: Dosage) -> None:
+    if (lighter.per_day, lighter.days, lighter.side) != (None, (), "none"):
+        raise Invalid("lighter", "must be sets, reps, hold or minutes", "Side, days and times stay those of the dose.")
+    check(lighter)
+    if minutes_once(lightened(dosage, lighter)) > minutes_once(dosage):
+        raise Invalid("lighter", "is more than the dose itself")
+
+
+def lightened(dosage: Dosage, lighter: Dosage) -> Dosage:
+    """The lighter work on the same side, days and times."""
+    return msgspec.structs.replace(lighter, side=dosage.side, per_day=dosage.per_day, days=dosage.days)
 
 
 def check_time(time: str, field: str = "times") -> None:
@@ -125,10 +149,21 @@ def _seconds(count: int, its: DosageWords) -> str:
     return its.second if count == 1 else its.seconds.format(count=count)
 
 
-def minutes_a_day(dosage: Dosage) -> float:
-    """An estimate for planning a day [P]: 3 s to move for each rep, 20 s of rest after each set."""
+# How long a day will be is estimated [P]: nobody measured it. Shown as "about".
+SECONDS_A_REP = 3  # to move there and back, beside what is held
+SECONDS_OF_REST = 20  # after each set
+
+
+def minutes_once(dosage: Dosage) -> float:
+    """An estimate of one bout of it, both sides included where it is for both."""
     sides = 2 if dosage.side == "both" else 1
     if dosage.minutes is not None:
-        return float(dosage.minutes * dosage.sets * sides * (dosage.per_day or 1))
-    set_seconds = (dosage.reps or 1) * ((dosage.hold_seconds or 0) + 3) + 20
-    return set_seconds * dosage.sets * sides * (dosage.per_day or 1) / 60
+        return float(dosage.minutes * dosage.sets * sides)
+    set_seconds = (dosage.reps or 1) * ((dosage.hold_seconds or 0) + SECONDS_A_REP) + SECONDS_OF_REST
+    return set_seconds * dosage.sets * sides / 60
+
+
+def minutes_a_day(prescription: Prescription, times: int = 1) -> float:
+    """On a day on which it is due; `times` are those of its plan, for a dose that does not say how often."""
+    often = len(prescription.times) if prescription.times else prescription.dosage.per_day or times
+    return minutes_once(prescription.dosage) * often

@@ -11,13 +11,12 @@ from typing import Literal
 import msgspec
 
 from programs import wording
+from programs.dosage import PHASES as PHASES
 from programs.dosage import Dosage, check
+from programs.dosage import Phase as Phase
 from programs.errors import Invalid, did_you_mean
 from programs.muscles import overlap
 from programs.wording import CardWords
-
-Phase = Literal["A", "B", "C"]
-PHASES: tuple[Phase, ...] = ("A", "B", "C")  # settle 0-24 h, light 24-48 h, full after 48 h: clinical.md 4.2 [P]
 
 # Targets are muscle ids, or one of these where a card is for no muscle in particular.
 AREAS = frozenset({"trunk", "hip", "whole body"})

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from programs.errors import Conflict, NoSuchRecord, Stale
 from programs.instants import Instant
-from programs.tables import among, clinic, clinician, consent, patient
+from programs.tables import among, clinic, clinician, consent, patient, zone_before
 
 
 class Stamp(NamedTuple):
@@ -237,6 +237,9 @@ def change_patient(
     after = patient_of(db, clinic_id, id)
     if after.consented != before.consented:
         _note_consent(db, clinic_id, after, by, now)
+    if after.zone != before.zone:
+        moved = {"clinic_id": clinic_id, "patient_id": id, "version": after.version}
+        db.execute(insert(zone_before), {**moved, "zone": before.zone, "until_at": now})
     return after
 
 

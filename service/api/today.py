@@ -14,6 +14,7 @@ from programs.completions import Kept
 from programs.dosage import Dosage, Prescription
 from programs.emergency import emergency_number
 from programs.instants import Instant
+from programs.phases import say_held
 from programs.questions import Question
 from programs.schedule import time_of
 from programs.triage import unwell_text
@@ -64,7 +65,7 @@ class DoneOut(Out, frozen=True, kw_only=True):
 
 
 class ExerciseOut(Out, frozen=True, kw_only=True):
-    """`held` is the reason why it is paused; `stop` are the words that go with every exercise."""
+    """`held` is the reason why it is paused; `stop` are the words for every exercise, with its own `pain_limit`."""
 
     exercise: str
     title: str
@@ -77,6 +78,7 @@ class ExerciseOut(Out, frozen=True, kw_only=True):
     harder: str
     care: Sequence[str]
     stop: str
+    pain_limit: int
     note: str
     held: str | None
     done: DoneOut | None
@@ -181,8 +183,9 @@ def _exercise(it: Prescription, language: str, held: str | None, kept: Kept | No
         harder=words.harder,
         care=words.care,
         stop=exercises.stop_words(it.pain_limit, language),
+        pain_limit=it.pain_limit,
         note=it.note,
-        held=held,
+        held=None if held is None else say_held(held, language),
         done=None if kept is None else _done(kept),
     )
 
