@@ -36,6 +36,8 @@ POST /api/v1/clinics/{clinic}/patients/{patient}/plans
 PUT /api/v1/clinics/{clinic}/patients/{patient}/plans/{id}
 POST /api/v1/clinics/{clinic}/patients/{patient}/plans/{id}/end
 POST /api/v1/clinics/{clinic}/patients/{patient}/plans/{id}/hold
+GET /api/v1/clinics/{clinic}/patients/{patient}/phases
+POST /api/v1/clinics/{clinic}/needling-sessions/{id}/release
 GET /api/v1/clinics/{clinic}/questions
 GET /api/v1/clinics/{clinic}/check-in-form
 PUT /api/v1/me/addresses/{id}

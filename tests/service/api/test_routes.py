@@ -63,6 +63,8 @@ CASES = (
     Case("PUT", f"{CLINIC_PATH}/patients/ada/plans/p1", BEN, TERMS, if_match='"1"'),
     Case("POST", f"{CLINIC_PATH}/patients/ada/plans/p1/hold", BEN, {"reason": "needled"}),
     Case("POST", f"{CLINIC_PATH}/patients/ada/plans/p1/end", BEN),
+    Case("GET", f"{CLINIC_PATH}/patients/ada/phases", BEN),
+    Case("POST", f"{CLINIC_PATH}/needling-sessions/s3/release", BEN, {"phase": "B"}),
     Case("GET", f"{CLINIC_PATH}/patients/ada/agenda?days=3", BEN),
     Case("POST", f"{CLINIC_PATH}/patients/ada/agenda", BEN, {"plan": {"template": "iliopsoas_b", "times": ["08:00"]}}),
     Case("GET", f"{CLINIC_PATH}/patients/ada/adherence?items=true", BEN),
