@@ -20,6 +20,7 @@ from programs.people import Stamp
 from programs.phases import Entry, Needled, Told, followed
 from programs.questions import BY_ID
 from programs.tables import (
+    among,
     answer,
     check_in,
     flag,
@@ -55,7 +56,7 @@ def _fact(kind: str, who: Any, session: Any, at: Any, number: Any, value: Any) -
         cast(at, BigInteger).label("at"),
         cast(number, BigInteger).label("number"),
         cast(value, Text).label("value"),
-    ).where(who.in_(bindparam("patients", expanding=True)), who.table.c.clinic_id == bindparam("clinic"))
+    ).where(among(who, "patients"), who.table.c.clinic_id == bindparam("clinic"))
 
 
 _NONE = literal(0)
