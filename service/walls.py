@@ -23,8 +23,8 @@ OPEN_TO_SERVICE: dict[str, tuple[tuple[str, ...], str]] = {
     "due": (("SELECT", "UPDATE"), "the claim takes what is due, whosever it is"),
     "horizon": (("SELECT",), "whose messages must be laid out further"),
 }
-# A row that is shown to whoever knows this column's value: 128 random bits, which came by mail.
-OPEN_BY_LINK = {"message": "id"}
+# A row that is shown to whoever knows this column's value: 128 random bits, which came by mail; the hash of a code.
+OPEN_BY_LINK = {"message": "id", "enrolment": "hash"}
 
 OF_CLINIC = f"(clinic_id)::text = current_setting('{walls.CLINIC}', true)"
 OF_SERVICE = f"current_setting('{walls.SERVICE}', true) = 'on'"

@@ -20,7 +20,8 @@ from service.api.once import Ask, Kept, once
 from service.api.todays import Todays
 from service.auth.guards import Gate
 from service.auth.peer import address_of
-from service.care import STAFF, Who
+from service.auth.tokens import Held
+from service.care import STAFF
 from service.clock import Clock
 from service.database import Database
 from service.errors import INVALID, NOT_FOR_YOU, STALE, VERSION_NEEDED, Refused
@@ -54,13 +55,13 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class Call:
-    """`db` is the part of the database that is of the clinic of whoever asks."""
+    """`db` is the part of the database that is of the clinic of whoever asks, `held` the token they ask with."""
 
-    __slots__ = ("db", "desk", "now", "request", "who")
+    __slots__ = ("db", "desk", "held", "now", "request", "who")
 
-    def __init__(self, request: ApiRequest, desk: Desk, who: Who, now: Instant) -> None:
-        self.request, self.desk, self.who, self.now = request, desk, who, now
-        self.db = desk.db.at(who.clinic)
+    def __init__(self, request: ApiRequest, desk: Desk, held: Held, now: Instant) -> None:
+        self.request, self.desk, self.held, self.who, self.now = request, desk, held, held.who, now
+        self.db = desk.db.at(held.who.clinic)
 
     # takes
 
@@ -160,10 +161,10 @@ async def at_me(request: ApiRequest) -> Call:
 
 async def _signed_in(request: ApiRequest, kinds: tuple[str, ...], otherwise: str) -> Call:
     desk: Desk = request.app.state.desk
-    who = await desk.gate.who(_authorization(request.scope))
-    if who.kind not in kinds:
+    held = await desk.gate.bearer(_authorization(request.scope))
+    if held.who.kind not in kinds:
         raise Refused(NOT_FOR_YOU, otherwise)
-    return Call(request, desk, who, desk.clock.now())
+    return Call(request, desk, held, desk.clock.now())
 
 
 def _authorization(scope: HTTPScope) -> bytes | None:

@@ -8,7 +8,9 @@ from service.api import (
     check_ins,
     clinic,
     completions,
+    devices,
     docs,
+    enrolment,
     flags,
     health,
     needling_sessions,
@@ -26,6 +28,8 @@ PREFIX = "/api/v1"
 SIGNED_IN: tuple[HTTPRouteHandler, ...] = (
     *clinic.ROUTES,
     *patients.ROUTES,
+    *enrolment.ROUTES,
+    *devices.ROUTES,
     *needling_sessions.ROUTES,
     *plans.ROUTES,
     *phases.ROUTES,
@@ -38,5 +42,7 @@ SIGNED_IN: tuple[HTTPRouteHandler, ...] = (
     *completions.ROUTES,
     *phone.ROUTES,
 )
+# For whoever has a code and no token yet.
+ARRIVING: tuple[HTTPRouteHandler, ...] = enrolment.ARRIVING
 OPEN: tuple[HTTPRouteHandler, ...] = health.ROUTES
 DOCS: tuple[HTTPRouteHandler, ...] = docs.ROUTES

@@ -132,13 +132,13 @@ async def sign_in(request: PageRequest) -> Response[str]:
     token = (await typed(request))["token"]
     if await desk_of(request).gate.held(token) is None:
         return _sign_in_page(request, 403, "We do not know this code. Check that you have all of it, and try again.")
-    return go("/", _cookie(request, token, COOKIE_DAYS * 86_400))
+    return go("/", cookie(request, token, COOKIE_DAYS * 86_400))
 
 
 @post("/sign-out")
 async def sign_out(request: PageRequest) -> Response[str]:
     """This browser forgets the token; the token itself stays good, as an app may live by it."""
-    return go("/sign-in", _cookie(request, "", 0))
+    return go("/sign-in", cookie(request, "", 0))
 
 
 def _sign_in_page(request: PageRequest, status: int = 200, problem: str = "") -> Response[str]:
@@ -146,7 +146,7 @@ def _sign_in_page(request: PageRequest, status: int = 200, problem: str = "") ->
     return page("sign_in", status, here=None, problem=problem, demo=DEMO if settings.demo else ())
 
 
-def _cookie(request: PageRequest, value: str, seconds: int) -> Cookie:
+def cookie(request: PageRequest, value: str, seconds: int) -> Cookie:
     secure = _public(request).scheme == "https"
     return Cookie(COOKIE, value=value, path="/", max_age=seconds, httponly=True, samesite="lax", secure=secure)
 
