@@ -15,15 +15,16 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
 
-from notifications import addresses, alerts, outbox
+from notifications import addresses, alerts, outbox, receipts
 from notifications.addresses import Address
-from notifications.agenda import Agenda, Planned, agenda
+from notifications.agenda import BOUT_WINDOW, Agenda, Planned, agenda
 from notifications.channels import Accepted, Channel, Gone, Later, Outcome, Parcel, Refused
 from notifications.outbox import Row
 from notifications.tables import delivery, due, message, outcome
 from notifications.wording import words
-from programs import checkins, walls
-from programs.instants import DAY, HOUR, SECOND, Instant
+from programs import checkins, rollup
+from programs.instants import DAY, HOUR, MINUTE, SECOND, Instant
+from programs.schedule import DAY_MINUTES
 from programs.tables import among
 
 log = logging.getLogger("homestretch.delivery")
@@ -35,6 +36,9 @@ BATCH = 200
 FIRST_PAUSE = 15 * SECOND
 LONGEST_PAUSE = HOUR
 LONGEST_WAIT = 28 * 24 * 3600  # seconds a push service is asked to keep a message, at most
+
+# From this minute of the day on, a bout's window may end on the next date.
+LATE = DAY_MINUTES - (BOUT_WINDOW + HOUR) // MINUTE
 
 Clock = Callable[[], Instant]
 Failpoint = Callable[[str], None]
@@ -134,7 +138,6 @@ def claim(db: Connection, now: Instant, count: int = BATCH) -> tuple[int, list[C
         taken[clinic][id] = fence
     claimed: list[Claimed] = []
     for clinic, fences in taken.items():
-        walls.enter(db, clinic)
         claimed += _still_wanted(db, clinic, fences, now)
     return sum(map(len, taken.values())), claimed
 
@@ -306,7 +309,6 @@ def settle(db: Connection, results: Sequence[Sent], now: Instant, chance: random
     for result in results:
         by_clinic[result.claimed.clinic].append(result)
     for clinic, mine in by_clinic.items():
-        walls.enter(db, clinic)
         _settle_clinic(db, clinic, mine, now, chance, tally)
     return tally
 
@@ -319,7 +321,7 @@ def _settle_clinic(
     ours = [it for it in results if held.get(it.claimed.row.key) == it.claimed.fence]
     late = [it for it in results if held.get(it.claimed.row.key) != it.claimed.fence]
     _note_tries(db, clinic, ours + _not_noted(db, clinic, late), now)
-    dropped, outcomes, later, asked = [], [], [], []
+    dropped, outcomes, later, asked, counted = [], [], [], [], []
     for result in ours:
         it = result.claimed
         state, reason = _verdict(result)
@@ -330,6 +332,7 @@ def _settle_clinic(
         outcomes.append(
             {"clinic_id": clinic, "message_id": it.row.id, "state": state, "reason": reason, "ended_at": now}
         )
+        counted += _counted(it.row, state, now)
         if state == "accepted":
             asked += [
                 subject.removeprefix("check_in:") for subject in it.row.subjects if subject.startswith("check_in:")
@@ -339,9 +342,20 @@ def _settle_clinic(
         db.execute(_INSERT_OUTCOME, outcomes)
     _postpone(db, clinic, later)
     checkins.asked(db, clinic, asked, now)
+    rollup.mark(db, clinic, counted)
     tally.accepted += sum(row["state"] == "accepted" for row in outcomes)
     tally.ended += sum(row["state"] != "accepted" for row in outcomes)
     tally.postponed += len(later)
+
+
+def _counted(row: Row, state: str, now: Instant) -> list[tuple[str, int]]:
+    """(patient, wall) of the bouts whose place in the ledger this outcome may change.
+
+    While its own date lasts, a bout is open whatever is known of its messages. One of the late evening may be reminded
+    of after midnight, when it was counted already; so may any that a worker settles long after it was sent.
+    """
+    bouts, sure = receipts.bouts_in(row.subjects), state != "accepted" or now > row.closes
+    return [(row.person_id, wall) for _, wall in bouts if sure or wall % DAY_MINUTES >= LATE]
 
 
 def _not_noted(db: Connection, clinic: str, late: Sequence[Sent]) -> list[Sent]:

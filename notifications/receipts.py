@@ -1,73 +1,96 @@
 """receipts: what the app confirms of a message (shown, opened, answered), and whom no message reached."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import Connection, Select, bindparam, insert, select
 
 from notifications.tables import message, outcome, receipt
+from programs import rollup
 from programs.errors import NoSuchRecord
 from programs.instants import Instant
+from programs.rollup import FOREVER
 from programs.tables import among
 
 Kind = Literal["shown", "opened", "answered"]
 
-_MINE = select(message.c.id).where(
-    message.c.clinic_id == bindparam("clinic"),
-    message.c.person_id == bindparam("person"),
-    message.c.id == bindparam("message"),
+_ENDED = (outcome.c.clinic_id == message.c.clinic_id) & (outcome.c.message_id == message.c.id)
+_MINE = (
+    select(message.c.subjects, outcome.c.state)
+    .outerjoin(outcome, _ENDED)
+    .where(
+        message.c.clinic_id == bindparam("clinic"),
+        message.c.person_id == bindparam("person"),
+        message.c.id == bindparam("message"),
+    )
 )
 _KNOWN = select(receipt.c.kind).where(
     receipt.c.clinic_id == bindparam("clinic"),
     receipt.c.message_id == bindparam("message"),
     receipt.c.kind == bindparam("kind_"),
 )
-_ENDED = (
-    select(message.c.person_id, message.c.subjects)
-    .join(outcome, (outcome.c.clinic_id == message.c.clinic_id) & (outcome.c.message_id == message.c.id))
-    .where(
-        message.c.clinic_id == bindparam("clinic"),
-        among(message.c.person_id, "patients"),
-        message.c.closes >= bindparam("since"),
-    )
+_OF_PATIENTS = select(message.c.person_id, message.c.subjects).where(
+    message.c.clinic_id == bindparam("clinic"),
+    among(message.c.person_id, "patients"),
+    message.c.closes >= bindparam("since"),
 )
+_BY_THEN = _OF_PATIENTS.join(outcome, _ENDED).where(outcome.c.ended_at <= bindparam("known"))
 # Ours to answer for: no address, a provider's refusal, a worker that was down until the window was over.
-_UNREACHED = _ENDED.where((outcome.c.state.in_(("failed", "expired"))) | (outcome.c.reason == "no_address"))
-_REACHED = _ENDED.where(outcome.c.state == "accepted")
+_UNREACHED = _BY_THEN.where((outcome.c.state.in_(("failed", "expired"))) | (outcome.c.reason == "no_address"))
+_REACHED = _BY_THEN.where(outcome.c.state == "accepted")
+_CONFIRMED = _OF_PATIENTS.join(
+    receipt, (receipt.c.clinic_id == message.c.clinic_id) & (receipt.c.message_id == message.c.id)
+).where(receipt.c.received_at <= bindparam("known"))
 _subjects = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
 def confirm(db: Connection, clinic: str, person: str, message_id: str, kind: Kind, at: Instant, now: Instant) -> bool:
     """Note a receipt; False when it was known. Raises NoSuchRecord for a message that was not this person's."""
-    if db.execute(_MINE, {"clinic": clinic, "person": person, "message": message_id}).first() is None:
+    found = db.execute(_MINE, {"clinic": clinic, "person": person, "message": message_id}).first()
+    if found is None:
         raise NoSuchRecord("message", message_id)
     if db.execute(_KNOWN, {"clinic": clinic, "message": message_id, "kind_": kind}).first() is not None:
         return False
     row = {"clinic_id": clinic, "message_id": message_id, "kind": kind, "happened_at": min(at, now)}
     db.execute(insert(receipt), {**row, "received_at": now})
+    if found.state != "accepted":
+        rollup.mark(db, clinic, [(person, wall) for _, wall in bouts_in(_subjects(found.subjects))])
     return True
 
 
-def unreached(db: Connection, clinic: str, patients: Sequence[str], since: Instant) -> dict[str, set[tuple[str, int]]]:
-    """Patient id -> (plan id, wall) of the bouts whose reminder ended without reaching them, windows since `since`.
-
-    One that was sent after all, to a new address for example, did reach them.
-    """
-    found = _bouts(db, _UNREACHED, clinic, patients, since)
-    reached = _bouts(db, _REACHED, clinic, list(found), since) if found else {}
-    return {patient: bouts - reached.get(patient, set()) for patient, bouts in found.items()}
-
-
-def _bouts(
-    db: Connection, messages: Select[Any], clinic: str, patients: Sequence[str], since: Instant
+def unreached(
+    db: Connection, clinic: str, patients: Sequence[str], since: Instant, known: Instant = FOREVER
 ) -> dict[str, set[tuple[str, int]]]:
+    """Patient id -> (plan id, wall) of the bouts of which no message of ours reached them, windows since `since`.
+
+    A message about the bout failed, expired or had no address to go to, and no message about it was taken by a provider
+    or confirmed by the app; `known` leaves out what was settled later. A provider that took a message may still not
+    have shown it, and a bout of which there never was a message (reminders turned off, the day's limit, thinned out,
+    more than three days without a worker) is not counted as unreached.
+    """
+    values = {"clinic": clinic, "since": since, "known": known}
+    found = _bouts(db, _UNREACHED, {**values, "patients": list(patients)})
+    if not found:
+        return {}
+    values["patients"] = list(found)
+    reached, confirmed = _bouts(db, _REACHED, values), _bouts(db, _CONFIRMED, values)
+    nobody: set[tuple[str, int]] = set()
+    return {
+        patient: bouts - reached.get(patient, nobody) - confirmed.get(patient, nobody)
+        for patient, bouts in found.items()
+    }
+
+
+def _bouts(db: Connection, messages: Select[Any], values: Mapping[str, Any]) -> dict[str, set[tuple[str, int]]]:
     found: dict[str, set[tuple[str, int]]] = defaultdict(set)
-    for patient, subjects in db.execute(messages, {"clinic": clinic, "patients": list(patients), "since": since}):
-        for subject in _subjects(subjects):
-            kind, _, rest = subject.partition(":")
-            if kind == "bout":
-                plan, _, wall = rest.rpartition(":")
-                found[patient].add((plan, int(wall)))
+    for patient, subjects in db.execute(messages, values):
+        found[patient].update(bouts_in(_subjects(subjects)))
     return found
+
+
+def bouts_in(subjects: Iterable[str]) -> list[tuple[str, int]]:
+    """(plan id, wall) of each bout that a message is about."""
+    parts = (subject[len("bout:") :].rpartition(":") for subject in subjects if subject.startswith("bout:"))
+    return [(plan, int(wall)) for plan, _, wall in parts]

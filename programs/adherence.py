@@ -4,11 +4,12 @@ An item is one exercise of one bout and ends in one of ITEM_STATES. The number i
 exercise on one local date, of the share of its prescribed sets that was done, capped at 1 before averaging, so that
 extra work on Monday cannot hide a missed Tuesday. Excused (held), not reached and still open items are in no slot;
 skipped ones are, with nothing done. Under three slots there is no number. Source: clinical.md 5.2 [P].
+How adherence is counted, in plain words and with an example: docs/adherence.md.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
-from typing import Literal
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from typing import Literal, TypeVar, get_args
 
 import msgspec
 
@@ -17,9 +18,15 @@ from programs.dosage import Prescription
 from programs.schedule import DAY_MINUTES, Bout, Course, bouts
 
 State = Literal["done", "partly", "late", "skipped", "excused", "not_reached", "missed", "open"]
-ITEM_STATES: tuple[State, ...] = ("done", "partly", "late", "skipped", "excused", "not_reached", "missed", "open")
+ITEM_STATES: tuple[State, ...] = get_args(State)
 COUNTED = frozenset({"done", "partly", "late", "skipped", "missed"})
+DONE = frozenset({"done", "partly", "late"})
 FEWEST = 3
+# A whole slot. Sets are 1 to 10 a bout and bouts up to 6 a day, half sets may be done: every share of that is a whole
+# number of these, so that sums come out the same in whatever order they are added, and in whatever parts.
+WHOLE = 302_400
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 class Item(msgspec.Struct, frozen=True, gc=False):
@@ -34,6 +41,22 @@ class Item(msgspec.Struct, frozen=True, gc=False):
     sets_done: float
     reason: str = ""
     completion_id: str = ""
+
+    @property
+    def day(self) -> int:
+        return self.wall // DAY_MINUTES
+
+
+class Tally(msgspec.Struct, frozen=True, gc=False):
+    """What a number is made of, and what of several periods can be added: slots, their shares, items by state."""
+
+    slots: int = 0
+    share: int = 0  # the sum over slots, each at most WHOLE
+    counts: tuple[int, ...] = (0,) * len(ITEM_STATES)
+
+    def __add__(self, other: "Tally") -> "Tally":
+        counts = tuple(map(int.__add__, self.counts, other.counts))
+        return Tally(self.slots + other.slots, self.share + other.share, counts)
 
 
 class Adherence(msgspec.Struct, frozen=True):
@@ -57,11 +80,13 @@ def ledger(
     """Every item of one plan on the local dates [first_day, last_day], as of the patient's wall `here`.
 
     `unreached` are the walls of bouts for which a reminder was due and reached nobody. Of several completions of one
-    item the last done counts, so that a patient can set right what they logged.
+    item the last done counts, so that a patient can set right what they logged. Whoever logged anything of a bout was
+    there, reminder or no reminder.
     """
     logged = {(kept.wall, kept.value.exercise): kept for kept in completions if kept.value.plan_id == course.plan_id}
+    missing = set(unreached).difference(wall for wall, _ in logged) if unreached else ()
     return [
-        _item(bout, due, logged.get((bout.wall, due.exercise)), bout.wall in unreached, here)
+        _item(bout, due, logged.get((bout.wall, due.exercise)), bout.wall in missing, here)
         for bout in bouts(course, first_day, last_day)
         for due in bout.due
     ]
@@ -98,16 +123,74 @@ def _performed(kept: Kept, sets: int) -> tuple[State, float, str]:
     return ("late" if late else "done"), done, ""
 
 
-def sum_up(items: Sequence[Item]) -> Adherence:
+# the number
+
+
+def sum_up(items: Iterable[Item]) -> Adherence:
     """The number with what it stands on. The same items always give the same number, whoever asks."""
-    due: dict[tuple[str, str, int], float] = defaultdict(float)
-    done: dict[tuple[str, str, int], float] = defaultdict(float)
+    return number(tally(items))
+
+
+def tally(items: Iterable[Item]) -> Tally:
+    """Tallies of different days can be added: no slot lies in two of them."""
+    due: dict[tuple[str, str, int], float] = defaultdict(int)
+    done: dict[tuple[str, str, int], float] = defaultdict(int)
+    counts: Counter[str] = Counter()
     for item in items:
+        counts[item.state] += 1
         if item.state in COUNTED:
-            slot = (item.plan_id, item.exercise, item.wall // DAY_MINUTES)
+            slot = (item.plan_id, item.exercise, item.day)
             due[slot] += item.sets
             done[slot] += item.sets_done
-    n = len(due)
-    counts = Counter[str](item.state for item in items)
-    shares = sum(min(done[slot] / due[slot], 1.0) for slot in due)
-    return Adherence(round(100 * shares / n, 1) if n >= FEWEST else None, n, dict(counts))
+    share = sum(min(round(WHOLE * done[slot] / sets), WHOLE) for slot, sets in due.items())
+    return Tally(len(due), share, tuple(counts[state] for state in ITEM_STATES))
+
+
+def number(it: Tally) -> Adherence:
+    percent = round(100 * it.share / (WHOLE * it.slots), 1) if it.slots >= FEWEST else None
+    return Adherence(
+        percent, it.slots, {name: count for name, count in zip(ITEM_STATES, it.counts, strict=True) if count}
+    )
+
+
+def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
+    """The items by week, by exercise, by bout, ...: what can be summed up apart; in the order of their first item."""
+    found: dict[Key, list[Item]] = defaultdict(list)
+    for item in items:
+        found[key(item)].append(item)
+    return dict(found)
+
+
+def bout_of(item: Item) -> tuple[str, int]:
+    return item.plan_id, item.wall
+
+
+class Coverage(msgspec.Struct, frozen=True):
+    """clinical.md 5.2: days with anything logged, of the days that asked for something and are over or logged."""
+
+    logged: int
+    due: int
+
+
+def coverage(items: Sequence[Item]) -> Coverage:
+    due = {item.day for item in items if item.state in COUNTED}
+    logged = {item.day for item in items if item.completion_id}
+    return Coverage(len(logged & due), len(due))
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """A patient's own view of a week: bouts in which something was done, of those there are, and how many are ahead.
+
+    What is on hold, and what no reminder reached them for, is not asked of them.
+    """
+
+    done: int
+    due: int
+    ahead: int
+
+
+def progress(items: Iterable[Item]) -> Progress:
+    states = [{item.state for item in bout} - {"excused", "not_reached"} for bout in grouped(items, bout_of).values()]
+    asked = [it for it in states if it]
+    done = sum(not it.isdisjoint(DONE) for it in asked)
+    return Progress(done, len(asked), sum("open" in it and it.isdisjoint(DONE) for it in asked))

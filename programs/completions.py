@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 from sqlalchemy import Connection, bindparam, insert, select
 
+from programs import rollup
 from programs.dosage import check_time
 from programs.errors import Invalid
 from programs.instants import DAY, MINUTE, Instant
@@ -96,16 +97,18 @@ def record(
     known = {
         row.id for row in db.execute(_KNOWN, {"clinic": clinic, "patient": patient, "ids": [it.id for it, _ in items]})
     }
-    judged, rows = [], []
+    judged, rows, kept = [], [], []
     plans = {course.plan_id: course for course in courses}
     for it, done_wall in items:
         verdict, revision = _judge(it, plans, known, now)
         judged.append(verdict)
         if verdict.verdict in ("accepted", "not_due"):
             known.add(it.id)
+            kept.append(it)
             rows.append(_row(clinic, patient, it, done_wall, revision, now))
     if rows:
         db.execute(_INSERT, rows)
+        rollup.mark(db, clinic, [(patient, min(wall_at(it.date, it.time) for it in kept))])
     return judged
 
 

@@ -6,9 +6,10 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from programs import rollup
 from programs.errors import Conflict, NoSuchRecord, Stale
 from programs.instants import Instant
-from programs.tables import among, clinic, clinician, consent, patient, zone_before
+from programs.tables import among, clinic, clinician, consent, patient
 
 
 class Stamp(NamedTuple):
@@ -126,6 +127,7 @@ def add_clinician(db: Connection, clinic_id: str, id: str, name: str, role: Role
 def add_patient(db: Connection, clinic_id: str, it: Patient, by: str, now: Instant) -> None:
     at_work(db, clinic_id, it.clinician_id)
     db.execute(insert(patient), {"clinic_id": clinic_id, **msgspec.structs.asdict(it)})
+    rollup.begin(db, clinic_id, it.id)
     _note_consent(db, clinic_id, it, by, now)
 
 
@@ -134,11 +136,6 @@ def clinic_of(db: Connection, clinic_id: str) -> Clinic:
     if row is None:
         raise NoSuchRecord("clinic", clinic_id)
     return Clinic(*row[:5], _settings(row.settings))
-
-
-def clinics_of(db: Connection) -> list[str]:
-    """Every clinic there is, by id; for the service's own housekeeping."""
-    return list(db.execute(select(clinic.c.clinic_id).order_by(clinic.c.clinic_id)).scalars())
 
 
 def change_settings(db: Connection, clinic_id: str, changed: Mapping[str, object]) -> ClinicSettings:
@@ -237,9 +234,6 @@ def change_patient(
     after = patient_of(db, clinic_id, id)
     if after.consented != before.consented:
         _note_consent(db, clinic_id, after, by, now)
-    if after.zone != before.zone:
-        moved = {"clinic_id": clinic_id, "patient_id": id, "version": after.version}
-        db.execute(insert(zone_before), {**moved, "zone": before.zone, "until_at": now})
     return after
 
 

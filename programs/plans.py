@@ -1,17 +1,16 @@
 """A patient's plan: assign, revise (append-only), hold, end. What is due when, schedule.py says."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from programs import dosage, exercises, needled, people, phases
+from programs import dosage, exercises, people, rollup
 from programs.errors import Conflict, Invalid, NoSuchRecord, Stale
-from programs.needled import Recovery
+from programs.instants import Instant
 from programs.people import Stamp
-from programs.phases import Phases
 from programs.schedule import DAY_MINUTES, Course, Hold, Revision, Terms
 from programs.tables import among, hold, plan, revision
 
@@ -33,6 +32,11 @@ _HOLDS = (
     .where(hold.c.clinic_id == bindparam("clinic"), among(hold.c.plan_id, "plans"))
     .order_by(hold.c.held_at, hold.c.id)
 )
+_THESE = (plan.c.clinic_id == bindparam("clinic"), plan.c.id.in_(bindparam("plans", expanding=True)))
+_MADE_LATER = select(plan.c.id).where(*_THESE, plan.c.created_at > bindparam("at"))
+_ENDED_LATER = select(plan.c.id).where(*_THESE, plan.c.ended_at > bindparam("at"))
+_REVISED_LATER = _REVISIONS.where(revision.c.revised_at > bindparam("at"))
+_HELD_LATER = _HOLDS.where(hold.c.held_at > bindparam("at"))
 _terms = msgspec.json.Decoder(Terms)
 _names = msgspec.json.Decoder(tuple[str, ...])
 
@@ -56,14 +60,7 @@ def checked(terms: Terms) -> Terms:
         raise Invalid("prescriptions", "name an exercise twice", "Give one exercise several times of day instead.")
     for item in terms.prescriptions:
         dosage.check_prescription(item)
-    return terms if terms.phases is None else _settled(terms, terms.phases)
-
-
-def _settled(terms: Terms, chosen: Phases) -> Terms:
-    """Every exercise with its phase and what it works, written down for good."""
-    phases.checked(chosen)
-    items = tuple(phases.settled(it, exercises.find(it.exercise)) for it in terms.prescriptions)
-    return msgspec.structs.replace(terms, prescriptions=items)
+    return terms
 
 
 def _check_times(terms: Terms) -> None:
@@ -87,7 +84,8 @@ def assign(db: Connection, clinic: str, id: str, it: Assignment, stamp: Stamp) -
     db.execute(insert(plan), {**row, "title": it.title, "version": 1, "created_at": stamp.at})
     first = Revision(1, max(stamp.here, terms.starts_on.toordinal() * DAY_MINUTES), terms)
     _append(db, clinic, id, first, stamp)
-    return course_of(db, clinic, it.patient_id, id)
+    rollup.mark(db, clinic, [(it.patient_id, first.from_wall)])
+    return Course(id, it.patient_id, it.clinician_id, it.title, 1, None, (first,))
 
 
 def revise(db: Connection, clinic: str, course: Course, version: int, terms: Terms, stamp: Stamp) -> Course:
@@ -96,6 +94,7 @@ def revise(db: Connection, clinic: str, course: Course, version: int, terms: Ter
     _advance(db, clinic, course, version)
     next_one = Revision(course.revisions[-1].number + 1, stamp.here, terms)
     _append(db, clinic, course.plan_id, next_one, stamp)
+    rollup.mark(db, clinic, [(course.patient_id, stamp.here)])
     return course_of(db, clinic, course.patient_id, course.plan_id)
 
 
@@ -110,13 +109,15 @@ def hold_plan(db: Connection, clinic: str, course: Course, version: int, it: Hol
     _advance(db, clinic, course, version)
     row = {"clinic_id": clinic, "plan_id": course.plan_id, "held_by": stamp.by, "held_at": stamp.at}
     db.execute(insert(hold), {**row, **msgspec.structs.asdict(it)})
+    rollup.mark(db, clinic, [(course.patient_id, it.from_wall)])
     return course_of(db, clinic, course.patient_id, course.plan_id)
 
 
-def end(db: Connection, clinic: str, course: Course, version: int, here: int) -> Course:
+def end(db: Connection, clinic: str, course: Course, version: int, stamp: Stamp) -> Course:
     if course.ended_wall is not None:
         return course
-    _advance(db, clinic, course, version, ended_wall=here)
+    _advance(db, clinic, course, version, ended_wall=stamp.here, ended_at=stamp.at)
+    rollup.mark(db, clinic, [(course.patient_id, stamp.here)])
     return course_of(db, clinic, course.patient_id, course.plan_id)
 
 
@@ -127,6 +128,26 @@ def courses_of(db: Connection, clinic: str, patients: Sequence[str]) -> dict[str
     for course in _courses(db, clinic, rows):
         found[course.patient_id].append(course)
     return found
+
+
+def known_by(db: Connection, clinic: str, courses: Iterable[Course], at: Instant) -> list[Course]:
+    """These courses as they were known at that instant: without the plans, revisions, holds and ends of later."""
+    courses = list(courses)
+    values = {"clinic": clinic, "plans": [it.plan_id for it in courses], "at": at}
+    later = {row.id for row in db.execute(_MADE_LATER, values)}
+    ended = {row.id for row in db.execute(_ENDED_LATER, values)}
+    revised = {(row.plan_id, row.number) for row in db.execute(_REVISED_LATER, values)}
+    held = {row.id for row in db.execute(_HELD_LATER, values)}
+    return [
+        msgspec.structs.replace(
+            it,
+            ended_wall=None if it.plan_id in ended else it.ended_wall,
+            revisions=tuple(one for one in it.revisions if (it.plan_id, one.number) not in revised),
+            holds=tuple(one for one in it.holds if one.id not in held),
+        )
+        for it in courses
+        if it.plan_id not in later
+    ]
 
 
 def course_of(db: Connection, clinic: str, patient: str, id: str) -> Course:
@@ -146,29 +167,11 @@ def _courses(db: Connection, clinic: str, rows: Sequence[Any]) -> list[Course]:
     holds: dict[str, list[Hold]] = defaultdict(list)
     for plan_id, id, from_wall, until_wall, names, reason in db.execute(_HOLDS, values).all():
         holds[plan_id].append(Hold(id, from_wall, until_wall, _names.decode(names), reason))
-    found = [Course(*(*row, tuple(revisions[row.id]), tuple(holds[row.id]))) for row in rows]
-    following = {it.patient_id for it in found if follows(it)}
-    return found if not following else _after_needling(db, clinic, found, sorted(following))
+    return [_course(row, revisions[row.id], holds[row.id]) for row in rows]
 
 
-def follows(course: Course) -> bool:
-    """Whether any revision of it has phases."""
-    return any(it.terms.phases is not None for it in course.revisions)
-
-
-def _after_needling(db: Connection, clinic: str, courses: Sequence[Course], patients: Sequence[str]) -> list[Course]:
-    known = needled.recoveries_of(db, clinic, patients)
-    return [_eased(it, known[it.patient_id]) if follows(it) else it for it in courses]
-
-
-def _eased(course: Course, known: Recovery) -> Course:
-    revisions = tuple(
-        it
-        if it.terms.phases is None
-        else msgspec.structs.replace(it, spells=phases.spells(it.terms.phases, known.sessions, known.moves))
-        for it in course.revisions
-    )
-    return msgspec.structs.replace(course, revisions=revisions)
+def _course(row: Any, revisions: Sequence[Revision], holds: Sequence[Hold]) -> Course:
+    return Course(*(*row, tuple(revisions), tuple(holds)))
 
 
 def _advance(db: Connection, clinic: str, course: Course, version: int, **values: int) -> None:

@@ -12,7 +12,6 @@ from itertools import accumulate
 import msgspec
 
 from programs.dosage import Prescription
-from programs.phases import Phases, Spell, ease
 
 DAY_MINUTES = 24 * 60
 
@@ -25,16 +24,12 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     starts_on: date
     ends_on: date | None = None
     note: str = ""
-    phases: Phases | None = None  # None: nothing is held or lightened because of needling
 
 
 class Revision(msgspec.Struct, frozen=True):
-    """`spells` are worked out from the patient's needling sessions each time it is read; see phases.py."""
-
     number: int
     from_wall: int
     terms: Terms
-    spells: tuple[Spell, ...] = ()
 
 
 class Hold(msgspec.Struct, frozen=True):
@@ -102,20 +97,7 @@ def bouts(course: Course, first_day: int, last_day: int) -> list[Bout]:
                 if start <= wall < end:
                     held = _held(course.holds, wall, due) if course.holds else {}
                     found.append(Bout(course.plan_id, revision.number, wall, due, held))
-        if revision.spells:
-            _ease(found, revision)
     return found
-
-
-def _ease(found: Sequence[Bout], revision: Revision) -> None:
-    """What needling holds or lightens of this revision's bouts; a hold of the clinic keeps its own reason."""
-    mine = [it for it in found if it.revision == revision.number]
-    if not mine:
-        return
-    near = [it for it in revision.spells if it.until_wall is None or it.until_wall > mine[0].wall]
-    for bout in mine:
-        bout.due, eased = ease(near, bout.wall, bout.due)
-        bout.held = eased | bout.held
 
 
 def _reigns(revisions: Sequence[Revision], until: int) -> Iterator[tuple[Revision, int, int]]:
@@ -159,6 +141,24 @@ def day_of(wall: int) -> date:
 
 def time_of(wall: int) -> str:
     return f"{wall // 60 % 24:02}:{wall % 60:02}"
+
+
+def week_of(wall: int) -> int:
+    """Whole weeks since year 1, Monday to Sunday."""
+    return (wall // DAY_MINUTES - 1) // 7
+
+
+def days_of(week: int) -> tuple[int, int]:
+    """Its Monday and Sunday, as ordinals of local dates."""
+    return week * 7 + 1, week * 7 + 7
+
+
+def last_day(course: Course) -> int | None:
+    """The ordinal of the last local date that this plan may ask something for; None where there is no end in sight."""
+    if course.ended_wall is not None:
+        return (course.ended_wall - 1) // DAY_MINUTES
+    ends_on = course.revisions[-1].terms.ends_on
+    return ends_on.toordinal() if ends_on is not None else None
 
 
 def wall_at(day: date, time: str) -> int:

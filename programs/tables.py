@@ -31,6 +31,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+ITEM_STATES = ("done", "partly", "late", "skipped", "excused", "not_reached", "missed", "open")  # of adherence.py
+
 metadata = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -176,30 +178,6 @@ consent = Table(  # append-only: who agreed to what, when, and who wrote it down
     belongs_to("patient", "patient_id"),
 )
 
-zone_before = Table(  # append-only: where a patient's clock stood until they moved
-    "zone_before",
-    metadata,
-    ID("clinic_id", primary_key=True),
-    ID("patient_id", primary_key=True),
-    Column("version", Integer, primary_key=True),
-    Column("zone", String(64), nullable=False),
-    INSTANT("until_at"),
-    belongs_to("patient", "patient_id"),
-)
-
-protocol = Table(  # append-only but for its approval; the default of aftercare.py is in no row
-    "protocol",
-    metadata,
-    ID("clinic_id", primary_key=True),
-    Column("version", Integer, primary_key=True, autoincrement=False),
-    Column("value", Value, nullable=False),
-    Column("made_by", Text, nullable=False),
-    INSTANT("made_at"),
-    Column("approved_by", Text),
-    INSTANT("approved_at", nullable=True),
-    ForeignKeyConstraint(["clinic_id"], ["clinic.clinic_id"]),
-)
-
 needling_session = Table(
     "needling_session",
     metadata,
@@ -211,9 +189,7 @@ needling_session = Table(
     Column("value", Value, nullable=False),
     INSTANT("cancelled_at", nullable=True),
     INSTANT("recorded_at"),
-    Column("protocol", Integer),  # the version in force when it was recorded; NULL is the default
     belongs_to("patient", "patient_id"),
-    ForeignKeyConstraint(["clinic_id", "protocol"], ["protocol.clinic_id", "protocol.version"]),
 )
 Index(None, needling_session.c.clinic_id, needling_session.c.patient_id, needling_session.c.ended_at)
 
@@ -293,6 +269,7 @@ plan = Table(
     Column("version", Integer, nullable=False),
     Column("ended_wall", BigInteger),
     INSTANT("created_at"),
+    INSTANT("ended_at", nullable=True),  # when that became known, beside the wall it ended at
     belongs_to("patient", "patient_id"),
     belongs_to("clinician", "clinician_id"),
 )
@@ -327,46 +304,6 @@ hold = Table(
 )
 Index(None, hold.c.clinic_id, hold.c.plan_id)
 
-phase_release = Table(  # append-only: a clinician lets a patient go on after a needling session
-    "phase_release",
-    metadata,
-    ID("clinic_id", primary_key=True),
-    ID("id", primary_key=True),
-    ID("patient_id"),
-    ID("session_id"),
-    Column("phase", String(1), nullable=False),
-    Column("released_by", Text, nullable=False),
-    INSTANT("released_at"),
-    one_of("phase", "A", "B", "C"),
-    belongs_to("patient", "patient_id"),
-    belongs_to("needling_session", "session_id"),
-)
-Index(None, phase_release.c.clinic_id, phase_release.c.patient_id)
-
-template = Table(  # the clinic's own programs; what one says stands in its versions
-    "template",
-    metadata,
-    ID("clinic_id", primary_key=True),
-    ID("id", primary_key=True),
-    Column("version", Integer, nullable=False),
-    INSTANT("made_at"),
-    INSTANT("retired_at", nullable=True),
-    ForeignKeyConstraint(["clinic_id"], ["clinic.clinic_id"]),
-)
-
-template_version = Table(  # append-only
-    "template_version",
-    metadata,
-    ID("clinic_id", primary_key=True),
-    ID("template_id", primary_key=True),
-    Column("version", Integer, primary_key=True),
-    Column("title", Text, nullable=False),
-    Column("prescriptions", Value, nullable=False),
-    Column("made_by", Text, nullable=False),
-    INSTANT("made_at"),
-    belongs_to("template", "template_id"),
-)
-
 completion = Table(  # append-only; what the phone said, as it said it
     "completion",
     metadata,
@@ -385,3 +322,60 @@ completion = Table(  # append-only; what the phone said, as it said it
     belongs_to("plan", "plan_id"),
 )
 Index(None, completion.c.clinic_id, completion.c.patient_id, completion.c.wall)
+
+adherence_week = Table(  # a rollup: what the ledger says of one plan in one week (see rollup.py); never the only copy
+    "adherence_week",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    Column("week", Integer, primary_key=True, autoincrement=False),
+    ID("patient_id", primary_key=True),
+    ID("plan_id", primary_key=True),
+    Column("slots", Integer, nullable=False),
+    Column("share", BigInteger, nullable=False),
+    *(Column(state, Integer, nullable=False) for state in ITEM_STATES),
+    belongs_to("patient", "patient_id"),
+    belongs_to("plan", "plan_id"),
+    sqlite_with_rowid=False,
+)
+
+rollup = Table(  # which weeks of a patient's rollup are right: those before `right_before`, until `fresh_until`
+    "rollup",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("patient_id", primary_key=True),
+    Column("right_before", Integer, nullable=False),
+    Column("this_week", Integer, nullable=False),
+    INSTANT("fresh_until"),
+    belongs_to("patient", "patient_id"),
+    sqlite_with_rowid=False,
+)
+Index("ix_rollup_fresh_until", rollup.c.fresh_until, rollup.c.clinic_id, rollup.c.patient_id)
+
+staff_time = Table(  # append-only: a correction is a new row that names the one it replaces
+    "staff_time",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("id", primary_key=True),
+    ID("patient_id"),
+    Column("day", Integer, nullable=False),
+    Column("minutes", Integer, nullable=False),
+    Column("live", Boolean, nullable=False),
+    Column("note", Text, nullable=False),
+    ID("replaces", nullable=True),
+    Column("logged_by", Text, nullable=False),
+    INSTANT("logged_at"),
+    belongs_to("patient", "patient_id"),
+)
+Index(None, staff_time.c.clinic_id, staff_time.c.patient_id, staff_time.c.day)
+Index("uq_staff_time_replaces", staff_time.c.clinic_id, staff_time.c.replaces, unique=True)
+
+tier_label = Table(  # what a clinic calls a tier of monitoring in its own papers; we ship none
+    "tier_label",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    Column("tier", String(32), primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("set_by", Text, nullable=False),
+    INSTANT("set_at"),
+    ForeignKeyConstraint(["clinic_id"], ["clinic.clinic_id"]),
+)

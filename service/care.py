@@ -12,11 +12,10 @@ from sqlalchemy import Connection
 from notifications import addresses, alerts, outbox, preferences, receipts
 from notifications.preferences import Preferences
 from notifications.timing import zone, zone_names
-from programs import checkins, completions, gates, needled, needling, people, plans
+from programs import checkins, completions, needling, people, plans, rollup
 from programs.aftercare import CheckIn
 from programs.checkins import Answered, Flag
 from programs.completions import Completion, Judged
-from programs.dosage import Phase
 from programs.emergency import emergency_number
 from programs.errors import Invalid, did_you_mean
 from programs.instants import Instant
@@ -94,13 +93,15 @@ def change_patient(
     columns = {name: value for name, value in changed.items() if name != "preferences"}
     if "zone" in columns:
         check_zone(columns["zone"])
+        names = columns["zone"], people.patient_of(db, who.clinic, id).zone
+        rollup.mark(db, who.clinic, [(id, min(zone(name).minutes(now) for name in names))])
     after = people.change_patient(db, who.clinic, id, version, columns, str(who), now)
     if "preferences" in changed:
         preferences.prefer(db, who.clinic, id, changed["preferences"])
     if columns.get("discharged_at") is not None:
-        here = zone(after.zone).minutes(now)
+        stamp = _stamp(who, after, now)
         for course in plans.courses_of(db, who.clinic, [id]).get(id, ()):
-            plans.end(db, who.clinic, course, course.version, here)
+            plans.end(db, who.clinic, course, course.version, stamp)
     _follow(db, who, "change patient", id, id, now)
     return after
 
@@ -178,7 +179,7 @@ def hold_plan(db: Connection, who: Who, patient: str, id: str, version: int | No
 
 def end_plan(db: Connection, who: Who, patient: str, id: str, version: int | None, now: Instant) -> Course:
     course, stamp = _course(db, who, patient, id, now)
-    course = plans.end(db, who.clinic, course, version or course.version, stamp.here)
+    course = plans.end(db, who.clinic, course, version or course.version, stamp)
     _follow(db, who, "end plan", patient, id, now)
     return course
 
@@ -187,17 +188,6 @@ def _course(db: Connection, who: Who, patient: str, id: str, now: Instant) -> tu
     people.lock(db, who.clinic, [patient])
     stamp = _stamp(who, people.patient_of(db, who.clinic, patient), now)
     return plans.course_of(db, who.clinic, patient, id), stamp
-
-
-def release_phase(db: Connection, who: Who, session: str, phase: Phase, now: Instant) -> Recorded:
-    """A clinician lets a patient go on after a needling session, whatever the gates of their plans say."""
-    recorded = needling.session_of(db, who.clinic, session)
-    patient = recorded.session.patient_id
-    people.lock(db, who.clinic, [patient])
-    stamp = _stamp(who, people.patient_of(db, who.clinic, patient), now)
-    needled.release(db, who.clinic, session, phase, stamp)
-    _follow(db, who, "release phase", patient, session, now)
-    return recorded
 
 
 # what patients say
@@ -211,20 +201,11 @@ def answer(db: Connection, who: Who, check_in_id: str, answers: Mapping[str, Any
     if at < recorded.session.ended_at:
         raise Invalid("answered_at", "is before the needling session ended")
     answered = checkins.answer_check_in(db, who.clinic, it, recorded, answers, min(at, now), now)
-    held = _tell_of_gates(db, who, it, now)
-    flags = (*answered.flags, *held)
-    alerts.raise_alerts(db, who.clinic, [checkins.flag_of(db, who.clinic, id) for id in flags], now)
+    alerts.raise_alerts(db, who.clinic, [checkins.flag_of(db, who.clinic, id) for id in answered.flags], now)
     people.reacted(db, who.clinic, who.id, now)
     _follow(db, who, "answer check-in", who.id, check_in_id, now)
     tier = answered.findings[0].tier if answered.findings else ""
     return Reply(answered, tier, _safety(db, who, tier) if tier in ("emergency", "same_day") else "")
-
-
-def _tell_of_gates(db: Connection, who: Who, it: CheckIn, now: Instant) -> tuple[str, ...]:
-    """A gate that this answer leaves shut holds its phase by itself; the clinic gets a flag to look at."""
-    courses = gates.courses_with_phases(db, who.clinic, [who.id])
-    findings = gates.failed(db, who.clinic, courses, it, now)
-    return checkins.raise_flags(db, who.clinic, it, findings, now) if findings else ()
 
 
 def _safety(db: Connection, who: Who, tier: Any) -> str:

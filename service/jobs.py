@@ -1,7 +1,8 @@
 """jobs: the worker's clock. APScheduler wakes it, in memory; what is due is in the database, and the claim decides.
 
 One `wake` job stands at the earliest due instant, at most 30 s ahead. Each turn lays out rows for whoever is short of
-them, sends what is due, and says when to look again. Several workers may run this at once.
+them, sends what is due, rolls up whose numbers changed, and says when to look again. Several workers may do this at
+once.
 """
 
 import asyncio
@@ -12,21 +13,20 @@ from datetime import UTC
 
 import msgspec
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from sqlalchemy import Connection, bindparam, delete
+from sqlalchemy import Connection, delete
 
 from notifications import delivery, outbox
 from notifications.channels import Channel
 from notifications.delivery import Failpoint, Tally, no_failpoint
-from programs import people, walls
+from programs import rollup
 from programs.instants import DAY, HOUR, MINUTE, SECOND, Instant, moment
+from service import counting
 from service.auth import limits
 from service.clock import Clock
 from service.database import Database, nothing
 from service.tables import reply
 
 log = logging.getLogger("homestretch.jobs")
-
-_FORGET = delete(reply).where(reply.c.clinic_id == bindparam("clinic"), reply.c.made_at < bindparam("before"))
 
 # A clock that was set, a machine that slept, a row of another process: none is noticed later than this.
 LONGEST_NAP = 30 * SECOND
@@ -35,6 +35,8 @@ KEEP_HOUSE_EVERY = HOUR
 # A phone that sends again after this long is a phone that asks anew.
 REPLIES_KEPT = 7 * DAY
 LAY_OUT = 200  # patients a transaction
+ROLL_UP = 50  # patients a transaction: nobody waits for it, and nobody should wait behind it
+ROLL_UP_EVERY = 30 * SECOND
 # A turn that takes longer than this is stuck; a message this much past its instant is late.
 STALE = 90 * SECOND
 OVERDUE = 2 * MINUTE
@@ -64,6 +66,7 @@ class Worker:
         self.chance = chance or random.Random()
         self.pulse = Pulse(turned_at=clock.now())
         self._kept_house_at: Instant = 0
+        self._rolled_up_at: Instant = 0
         self._scheduler = AsyncIOScheduler(
             timezone=UTC,
             # APScheduler's own default drops a job that is a second late.
@@ -78,6 +81,7 @@ class Worker:
         """One round: lay out, send, keep house. Raises what the database raises; nothing is lost by it."""
         await self._lay_out()
         tally = await delivery.drain(self.db, self.channels, self.clock.now, self.failpoint, self.chance)
+        await self._roll_up()
         await self._keep_house()
         self.pulse.turned_at = self.clock.now()
         self.pulse.failed_turns = 0
@@ -86,7 +90,17 @@ class Worker:
     async def _lay_out(self) -> None:
         while behind := await self.db.read(outbox.behind, self.clock.now(), LAY_OUT):
             for clinic, patients in behind.items():
-                await self.db.at(clinic).write(outbox.reconcile, clinic, patients, self.clock.now())
+                await self.db.write(outbox.reconcile, clinic, patients, self.clock.now())
+
+    async def _roll_up(self) -> None:
+        """The clinics' numbers: right without this, quick with it."""
+        now = self.clock.now()
+        if now - self._rolled_up_at < ROLL_UP_EVERY:
+            return
+        self._rolled_up_at = now
+        while stale := await self.db.read(rollup.stale, now, ROLL_UP):
+            for clinic, patients in stale.items():
+                await self.db.write(counting.roll_up, clinic, patients, now)
 
     async def _keep_house(self) -> None:
         now = self.clock.now()
@@ -160,9 +174,7 @@ class Worker:
 
 def forget_replies(db: Connection, before: Instant) -> None:
     """What was answered to an Idempotency-Key is kept for a week."""
-    for clinic in people.clinics_of(db):
-        walls.enter(db, clinic)
-        db.execute(_FORGET, {"clinic": clinic, "before": before})
+    db.execute(delete(reply).where(reply.c.made_at < before))
 
 
 class Health(msgspec.Struct, frozen=True):

@@ -1,31 +1,23 @@
-"""What is only read, put together from several verbs: a patient's today, adherence with its ledger."""
+"""What is only read, put together from several verbs: a patient's today and check-ins. Numbers: counting.py."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from datetime import date, timedelta
-from typing import Any, Literal
+from datetime import date
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, bindparam, select
 
-from notifications import receipts
 from notifications.timing import zone
-from programs import adherence, checkins, completions, needling, people, plans
-from programs.adherence import Adherence, Item
+from programs import checkins, completions, needling, people, plans
 from programs.aftercare import CheckIn
 from programs.completions import Kept
-from programs.errors import Invalid
 from programs.instants import DAY, Instant
 from programs.needling import Recorded
 from programs.people import Patient
 from programs.questions import Question
+from programs.rollup import FOREVER
 from programs.schedule import DAY_MINUTES, Bout, Course, bouts
 from programs.tables import check_in
 from service.care import Who
-
-By = Literal["clinician", "program", "week"]
-LONGEST_RANGE = 366  # days
-FOREVER: Instant = 2**53
 
 _MY_CHECK_INS = (
     select(*(check_in.c[name] for name in CheckIn.__struct_fields__))
@@ -124,81 +116,3 @@ def _tasks(db: Connection, who: Who, day: int) -> list[Task]:
         for bout in bouts(course, day, day)
     ]
     return sorted(found, key=lambda it: (it.bout.wall, it.course.plan_id))
-
-
-# adherence
-
-
-class Group(msgspec.Struct, frozen=True):
-    """The adherence of some patients together: of one clinician's, of one program's, of one week."""
-
-    name: str
-    patients: int
-    adherence: Adherence
-
-
-class Line(msgspec.Struct, frozen=True):
-    """An item with what groups it."""
-
-    patient_id: str
-    course: Course
-    item: Item
-
-
-def patient_ledger(db: Connection, clinic: str, patient: str, first: date, last: date, now: Instant) -> list[Item]:
-    """Every item behind a patient's number, in order of time."""
-    check_range(first, last)
-    it = people.patient_of(db, clinic, patient)
-    return sorted((line.item for line in lines_of(db, clinic, [it], first, last, now)), key=lambda item: item.wall)
-
-
-def clinic_groups(db: Connection, clinic: str, first: date, last: date, by: By, now: Instant) -> list[Group]:
-    """The clinic's adherence, one group a clinician, program or ISO week; then all of it together, named ""."""
-    check_range(first, last)
-    lines = lines_of(db, clinic, people.patients_of(db, clinic), first, last, now)
-    name, identity = namer(by, people.clinicians_of(db, clinic)), by == "clinician"
-    groups: dict[tuple[str, str], list[Line]] = defaultdict(list)
-    for line in lines:  # two clinicians may have one name
-        groups[name(line), line.course.clinician_id if identity else ""].append(line)
-    return [_group(title, members) for (title, _), members in sorted(groups.items())] + [_group("", lines)]
-
-
-def check_range(first: date, last: date) -> None:
-    if last < first:
-        raise Invalid("to", "is before from")
-    if last - first > timedelta(days=LONGEST_RANGE):
-        raise Invalid("to", f"is more than {LONGEST_RANGE} days after from")
-
-
-def namer(by: By, clinicians: dict[str, str]) -> Callable[[Line], str]:
-    if by == "clinician":
-        return lambda line: clinicians.get(line.course.clinician_id, line.course.clinician_id)
-    if by == "program":
-        return lambda line: line.course.title
-    return lambda line: "{}-W{:02}".format(*date.fromordinal(line.item.wall // DAY_MINUTES).isocalendar())
-
-
-def _group(name: str, lines: Sequence[Line]) -> Group:
-    return Group(name, len({line.patient_id for line in lines}), adherence.sum_up([line.item for line in lines]))
-
-
-def lines_of(
-    db: Connection, clinic: str, patients: Iterable[Patient], first: date, last: date, now: Instant
-) -> list[Line]:
-    zones = {it.id: it.zone for it in patients}
-    ids = list(zones)
-    courses = plans.courses_of(db, clinic, ids)
-    first_day, last_day = first.toordinal(), last.toordinal()
-    walls = first_day * DAY_MINUTES, (last_day + 1) * DAY_MINUTES - 1
-    done = completions.completions_of(db, clinic, ids, *walls)
-    # Two days earlier, as no zone is further from UTC than that.
-    unreached = receipts.unreached(db, clinic, ids, (first_day - 719_163 - 2) * DAY)
-    found = []
-    for patient, plan_list in courses.items():
-        here = zone(zones[patient]).minutes(now)
-        missing = unreached.get(patient, set())
-        for course in plan_list:
-            walls_missing = {wall for plan, wall in missing if plan == course.plan_id}
-            items = adherence.ledger(course, done.get(patient, ()), walls_missing, first_day, last_day, here)
-            found += [Line(patient, course, item) for item in items]
-    return found

@@ -1,7 +1,8 @@
 """Adherence: the one number and what it stands on, of a patient, and of a clinic in groups."""
 
-from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
 
 import msgspec
 from litestar import get
@@ -12,42 +13,64 @@ from sqlalchemy import Connection
 from notifications.timing import zone
 from programs import adherence, people
 from programs.adherence import Adherence, Item
-from programs.instants import Instant
-from programs.schedule import day_of, time_of
-from service import reading
+from programs.instants import Instant, of
+from programs.rollup import FOREVER
+from programs.schedule import day_of, time_of, week_of
+from service import counting
 from service.api.call import ApiRequest, at_clinic
 from service.api.doc import Doc
-from service.api.wire import Day, Out
+from service.api.wire import FIRST_YEAR, LAST_YEAR, Day, Moment, Out, local, stamp
 from service.care import Who
+from service.counting import LONGEST_RANGE, By, Group, say_week
 from service.errors import Wrong, invalid
-from service.reading import LONGEST_RANGE, By
 
 USUAL = timedelta(days=27)  # with today, 28 local days
+THREE_WEEKS = timedelta(days=21)
+Apart = Literal["exercise", "week", "bout"]
+APART: Mapping[Apart, Callable[[Item], str]] = {
+    "exercise": lambda it: it.exercise,
+    "week": lambda it: say_week(week_of(it.wall)),
+    "bout": lambda it: f"{it.plan_id} {local(it.wall)}",
+}
 
 
 class RangeQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Local dates, both included; the last 28 days where they are left out."""
+    """Local dates, both included. `as_of` gives the numbers of a past instant: only what was known by then counts."""
 
     from_: Day | None = field(default=None, name="from")
     to: Day | None = None
+    as_of: Moment | None = None
 
-    def days(self, today: date) -> tuple[date, date]:
+    def days(self, today: date, usual: timedelta) -> tuple[date, date]:
         last = self.to or today
         if last.toordinal() <= LONGEST_RANGE:
             raise invalid(Wrong("is too long ago", parameter="to"))
-        first = self.from_ or last - USUAL
+        first = self.from_ or last - usual
         if last < first:
             raise invalid(Wrong("is before from", parameter="to"))
         if last - first > timedelta(days=LONGEST_RANGE):
             raise invalid(Wrong(f"is more than {LONGEST_RANGE} days after from", parameter="to"))
         return first, last
 
+    def known(self, now: Instant) -> tuple[Instant, Instant]:
+        """The instant at which the clocks are read, and by which things were known."""
+        if self.as_of is None:
+            return now, FOREVER
+        if not FIRST_YEAR <= self.as_of.year < LAST_YEAR or of(self.as_of) > now:
+            raise invalid(Wrong("must be in the past", parameter="as_of"))
+        return of(self.as_of), of(self.as_of)
+
 
 class PatientQuery(RangeQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The last 28 days where the dates are left out. `by` adds the number of each exercise, week or bout."""
+
     items: bool = False
+    by: Apart | None = None
 
 
 class ClinicQuery(RangeQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whole weeks: the dates are widened to a Monday and a Sunday; left out, this week and the three before it."""
+
     by: By = "clinician"
 
 
@@ -78,16 +101,32 @@ class AdherenceOut(Out, frozen=True, kw_only=True):
     counts: Mapping[str, int]
 
 
+class ApartOut(AdherenceOut, frozen=True, kw_only=True):
+    """Of one exercise (its id), week ("2026-W23") or bout ("plan 2026-06-01T09:00"), as `key` says."""
+
+    key: str
+
+
 class PatientAdherenceOut(AdherenceOut, frozen=True, kw_only=True):
-    """`items` are all of them, if asked for, else null."""
+    """`items` are all of them and `groups` the numbers apart, if asked for, else null.
+
+    `logged_days` are the dates with anything logged, of the `due_days` that count.
+    """
 
     patient_id: str
     from_: date = field(name="from")
     to: date
+    as_of: datetime
+    logged_days: int
+    due_days: int
+    groups: Sequence[ApartOut] | None
     items: Sequence[ItemOut] | None
 
 
 class GroupOut(AdherenceOut, frozen=True, kw_only=True):
+    """`key` is the id of the clinician or patient, the title, or "2026-W23"; "" of everybody."""
+
+    key: str
     name: str
     patients: int
 
@@ -97,6 +136,7 @@ class ClinicAdherenceOut(Out, frozen=True, kw_only=True):
 
     from_: date = field(name="from")
     to: date
+    as_of: datetime
     by: By
     groups: Sequence[GroupOut]
     all: GroupOut
@@ -114,38 +154,50 @@ async def patient_adherence(request: ApiRequest) -> ASGIResponse:
 
 @get("/clinics/{clinic:str}/adherence", doc=Doc(gives=ClinicAdherenceOut, query=ClinicQuery))
 async def clinic_adherence(request: ApiRequest) -> ASGIResponse:
-    """The clinic's adherence by clinician, program or ISO week."""
+    """The clinic's adherence by clinician, program, ISO week or patient, each with what it stands on."""
     call = await at_clinic(request)
     return await call.read(_of_clinic, call.who, call.query(ClinicQuery), call.now)
 
 
 def _of_patient(db: Connection, who: Who, id: str, query: PatientQuery, now: Instant) -> PatientAdherenceOut:
-    here = zone(people.patient_of(db, who.clinic, id).zone).minutes(now)
-    first, last = query.days(day_of(here))
-    items = reading.patient_ledger(db, who.clinic, id, first, last, now)
-    it = adherence.sum_up(items)
+    then, known = query.known(now)
+    today = day_of(zone(people.patient_of(db, who.clinic, id).zone).minutes(then))
+    first, last = query.days(today, USUAL)
+    items = counting.patient_ledger(db, who.clinic, id, first, last, then, known)
+    covered = adherence.coverage(items)
     return PatientAdherenceOut(
         patient_id=id,
         from_=first,
         to=last,
-        percent=it.percent,
-        band=it.band,
-        n=it.n,
-        counts=it.counts,
+        as_of=stamp(then),
+        logged_days=covered.logged,
+        due_days=covered.due,
+        groups=_apart(items, APART[query.by]) if query.by else None,
         items=[_item(one) for one in items] if query.items else None,
+        **_number(adherence.sum_up(items)),
     )
 
 
+def _apart(items: Sequence[Item], key: Callable[[Item], str]) -> list[ApartOut]:
+    groups = adherence.grouped(items, key)
+    return [ApartOut(key=name, **_number(adherence.sum_up(some))) for name, some in groups.items()]
+
+
 def _of_clinic(db: Connection, who: Who, query: ClinicQuery, now: Instant) -> ClinicAdherenceOut:
-    here = zone(people.clinic_of(db, who.clinic).zone).minutes(now)
-    first, last = query.days(day_of(here))
-    groups = reading.clinic_groups(db, who.clinic, first, last, query.by, now)
-    *each, total = [_group(one.name, one.patients, one.adherence) for one in groups]
-    return ClinicAdherenceOut(from_=first, to=last, by=query.by, groups=each, all=total)
+    then, known = query.known(now)
+    today = day_of(zone(people.clinic_of(db, who.clinic).zone).minutes(then))
+    wanted = counting.weeks(*query.days(today, THREE_WEEKS), query.by, then, known)
+    *each, total = map(_group, counting.clinic_groups(db, who.clinic, wanted))
+    first, last = wanted.dates
+    return ClinicAdherenceOut(from_=first, to=last, as_of=stamp(then), by=query.by, groups=each, all=total)
 
 
-def _group(name: str, patients: int, it: Adherence) -> GroupOut:
-    return GroupOut(name=name, patients=patients, percent=it.percent, band=it.band, n=it.n, counts=it.counts)
+def _group(it: Group) -> GroupOut:
+    return GroupOut(key=it.key, name=it.name, patients=it.patients, **_number(it.adherence))
+
+
+def _number(it: Adherence) -> dict[str, Any]:
+    return {"percent": it.percent, "band": it.band, "n": it.n, "counts": it.counts}
 
 
 def _item(it: Item) -> ItemOut:

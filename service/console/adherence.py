@@ -9,13 +9,12 @@ from sqlalchemy import Connection
 from programs import exercises, people
 from programs.errors import Invalid
 from programs.ids import derived_id
-from programs.instants import Instant
-from service import reading
+from service import counting
 from service.console.clinic import last_days
 from service.console.doors import clinician_here
 from service.console.forms import PageRequest, a_date
 from service.console.pages import page
-from service.reading import By, Group, Line
+from service.counting import By, Group, Line, Wanted
 
 MOST_ITEMS = 500
 
@@ -39,18 +38,16 @@ def link_of(name: str) -> str:
     return derived_id("group", name)[:12]
 
 
-def view(db: Connection, clinic: str, dates: tuple[date, date], by: By, shown: str, now: Instant) -> View:
-    groups = reading.clinic_groups(db, clinic, *dates, by, now)
-    name = next((it.name for it in groups if link_of(it.name) == shown), None)
-    return View(groups, _behind(db, clinic, dates, by, name, now) if name is not None else None)
+def view(db: Connection, clinic: str, wanted: Wanted, shown: str) -> View:
+    groups = counting.clinic_groups(db, clinic, wanted)
+    group = next((it for it in groups if link_of(it.key) == shown), None)
+    return View(groups, _behind(db, clinic, wanted, group) if group is not None else None)
 
 
-def _behind(db: Connection, clinic: str, dates: tuple[date, date], by: By, name: str, now: Instant) -> Behind:
-    patients = people.patients_of(db, clinic)
-    group_of = reading.namer(by, people.clinicians_of(db, clinic))
-    lines = [it for it in reading.lines_of(db, clinic, patients, *dates, now) if name in ("", group_of(it))]
-    lines.sort(key=lambda it: it.item.wall, reverse=True)
-    return Behind(name, lines[:MOST_ITEMS], len(lines), {it.id: it.name for it in patients})
+def _behind(db: Connection, clinic: str, wanted: Wanted, group: Group) -> Behind:
+    lines = counting.behind(db, clinic, wanted, group.key)
+    names = {it.id: it.name for it in people.patients_of(db, clinic)}
+    return Behind(group.name or group.key, lines[:MOST_ITEMS], len(lines), names)
 
 
 @get("/clinic/adherence")
@@ -64,11 +61,12 @@ async def show(request: PageRequest) -> Response[str]:
     error, dates = None, usual
     try:
         dates = _dates(asked.get("from", ""), asked.get("to", ""), usual)
-        reading.check_range(*dates)
+        counting.check_range(*dates)
     except Invalid as invalid:
         error, dates = invalid, usual
-    found: View = await here.db.read(view, here.who.clinic, dates, by, asked.get("show", ""), here.now)
-    shown = {"here": here, "view": found, "by": by, "dates": dates, "asked": asked, "error": error}
+    wanted = counting.weeks(*dates, by, here.now)
+    found: View = await here.db.read(view, here.who.clinic, wanted, asked.get("show", ""))
+    shown = {"here": here, "view": found, "by": by, "dates": wanted.dates, "asked": asked, "error": error}
     return page("adherence", 422 if error else 200, **shown, link_of=link_of, exercises=exercises.library())
 
 

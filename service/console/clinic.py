@@ -20,7 +20,7 @@ from programs.instants import DAY, HOUR, Instant
 from programs.people import Patient
 from programs.schedule import Course, day_of
 from programs.triage import TIERS
-from service import care, reading
+from service import care, counting
 from service.care import Who
 from service.console.doors import clinician_here
 from service.console.forms import PageRequest
@@ -148,7 +148,7 @@ def _listed(
 def four_weeks(db: Connection, clinic: str, patients: Sequence[Patient], now: Instant) -> dict[str, Adherence]:
     first, last = last_days(people.clinic_of(db, clinic).zone, now)
     items: dict[str, list[adherence.Item]] = defaultdict(list)
-    for line in reading.lines_of(db, clinic, patients, first, last, now):
+    for line in counting.lines_of(db, clinic, patients, first, last, now):
         items[line.patient_id].append(line.item)
     return {it.id: adherence.sum_up(items[it.id]) for it in patients}
 

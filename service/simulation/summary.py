@@ -14,7 +14,7 @@ from programs.adherence import ITEM_STATES, Adherence
 from programs.checkins import Flag
 from programs.instants import HOUR, MINUTE, Instant
 from programs.triage import TIERS
-from service import reading
+from service import counting
 from service.care import Who
 from service.database import Database
 from service.simulation.journal import order
@@ -48,11 +48,9 @@ class Summary(msgspec.Struct, frozen=True):
 
 async def records(db: Database, patients: Sequence[Who], span: Span, now: Instant) -> Records:
     clinics = sorted({who.clinic for who in patients})
-    flags = [it for clinic in clinics for it in await db.at(clinic).read(_flags, clinic)]
+    flags = [it for clinic in clinics for it in await db.read(_flags, clinic)]
     first, last = date.fromordinal(span.first), date.fromordinal(span.last - 1)
-    ledgers = [
-        await db.at(who.clinic).read(reading.patient_ledger, who.clinic, who.id, first, last, now) for who in patients
-    ]
+    ledgers = [await db.read(counting.patient_ledger, who.clinic, who.id, first, last, now) for who in patients]
     bands = Counter(adherence.sum_up(items).band for items in ledgers if items)
     return Records(flags, adherence.sum_up([item for items in ledgers for item in items]), bands)
 

@@ -151,7 +151,8 @@ def slow_state(
         return "skipped", Fraction(0)
     if clock(here).date() <= clock(wall).date():
         return "open", Fraction(0)
-    return "not_reached" if wall in unreached else "missed", Fraction(0)
+    there = any((it.value.plan_id, it.wall) == ("plan", wall) for it in kept)
+    return "not_reached" if wall in unreached and not there else "missed", Fraction(0)
 
 
 def slow_percent(items: Sequence[tuple[date, str, int, str, Fraction]]) -> tuple[float | None, int]:

@@ -13,7 +13,7 @@ from programs.dosage import Dosage, Prescription
 from programs.instants import DAY, HOUR, MINUTE, Instant, of
 from programs.schedule import wall_at
 from programs.tables import completion
-from service import care, reading
+from service import care, counting, reading
 from service.database import Database
 from tests.world import ADA, BEN, CLINIC, EVE, NOON, assignment, populate, terms
 
@@ -37,7 +37,7 @@ async def kept(database: Database, patient: str = "ada") -> list[Kept]:
 
 
 async def states(database: Database, now: Instant) -> dict[str, str]:
-    items = await database.read(reading.patient_ledger, CLINIC, "ada", TUESDAY, TUESDAY, now)
+    items = await database.read(counting.patient_ledger, CLINIC, "ada", TUESDAY, TUESDAY, now)
     return {it.exercise: it.state for it in items}
 
 

@@ -165,7 +165,8 @@ def slow_items(
                 logs = [log for log in kept if _is_of(log[0], plan.id, wall, exercise)]
                 state, done = _performed(logs, wall, sets)
                 if not state:
-                    state = _not_done(plan, wall, exercise, here, (plan.id, wall) in missed)
+                    there = any(_is_of(log[0], plan.id, wall, log[0].exercise) for log in kept)
+                    state = _not_done(plan, wall, exercise, here, (plan.id, wall) in missed and not there)
                     state = "skipped" if logs and state != "excused" else state
                 yield plan.id, wall, exercise, state, done
 

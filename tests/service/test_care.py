@@ -18,7 +18,7 @@ from programs.errors import Invalid, NoSuchRecord, Stale
 from programs.instants import DAY, HOUR, MINUTE, Instant
 from programs.schedule import Hold, wall_at
 from programs.tables import consent, metadata, patient
-from service import audit, care, reading
+from service import audit, care, counting
 from service.care import Who
 from service.database import Database
 from service.tables import audit as notes
@@ -53,7 +53,6 @@ DEEDS = (
     Deed(care.revise_plan, BEN, ("ada", "p", 1, terms(times=("07:00",)), LATER), "revise plan", "p"),
     Deed(care.hold_plan, CLEO, ("ada", "p", 1, HOLD, LATER), "hold plan", "p"),
     Deed(care.end_plan, BEN, ("ada", "p", 1, LATER), "end plan", "p"),
-    Deed(care.release_phase, CLEO, ("s1", "B", LATER), "release phase", "s1"),
     Deed(care.answer, ADA, ("s1-evening", {"rf_bleed": True}, LATER, LATER), "answer check-in", "s1-evening"),
     Deed(care.complete, ADA, ([DONE], LATER), "record completions", "c1"),
     Deed(care.acknowledge, BEN, ("the flag", LATER), "acknowledge flag", "the flag"),
@@ -281,7 +280,7 @@ async def test_the_safety_text_names_the_number_of_the_clinics_country(clinic: D
 async def states(clinic: Database, now: Instant) -> list[str]:
     """Of the walk, on Tuesday and Wednesday."""
     last = TUESDAY + timedelta(days=1)
-    items = await clinic.read(reading.patient_ledger, CLINIC, "ada", TUESDAY, last, now)
+    items = await clinic.read(counting.patient_ledger, CLINIC, "ada", TUESDAY, last, now)
     return [it.state for it in items if it.exercise == "walking"]
 
 

@@ -10,7 +10,7 @@ from notifications.timing import zone
 from programs import adherence, checkins, people, plans
 from programs.errors import Conflict
 from programs.instants import of
-from service import reading
+from service import counting, reading
 from service.auth import tokens
 from service.database import Database
 from service.demo import HOME, ROLES, TOKENS, fill_demo
@@ -62,6 +62,6 @@ async def bands(database: Database) -> set[str]:
     last = date.fromordinal(zone(HOME.zone).wall(NOW).day)
     found = set()
     for role in ROLES:
-        items = await database.read(reading.patient_ledger, HOME.id, role.id, last - timedelta(days=27), last, NOW)
+        items = await database.read(counting.patient_ledger, HOME.id, role.id, last - timedelta(days=27), last, NOW)
         found.add(adherence.sum_up(items).band)
     return found

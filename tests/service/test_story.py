@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from random import Random
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import msgspec
 import pytest
@@ -33,7 +33,7 @@ from notifications.channels import Parcel
 from notifications.delivery import LEASE, Claimed, Sent, Wire
 from notifications.preferences import Preferences
 from notifications.timing import AllowedHours
-from programs import adherence, checkins
+from programs import adherence, checkins, rollup
 from programs.aftercare import CheckIn
 from programs.completions import Completion, Outcome
 from programs.dosage import Prescription
@@ -41,8 +41,9 @@ from programs.errors import Conflict
 from programs.instants import DAY, HOUR, MINUTE, SECOND, Instant
 from programs.schedule import Hold, Terms
 from programs.tables import metadata
-from service import care, reading
+from service import care, counting
 from service.clock import SetClock
+from service.counting import Group, Wanted
 from service.database import postgresql_engine
 from service.jobs import Worker
 from service.migrations import migrate
@@ -91,9 +92,12 @@ class Story(RuleBasedStateMachine):
         self.unsure: set[str] = set()  # delivery ids that arrived without our knowing: they may arrive again
         self.faults: list[Exception] = []
         self.names = 0
+        self.rolling = False
+        self.reports: dict[tuple[str, Instant], tuple[Wanted, list[Group]]] = {}
 
-    @initialize(ago=st.sampled_from([0, 1, 23, 30]))
-    def open_clinic(self, ago: int) -> None:
+    @initialize(ago=st.sampled_from([0, 1, 23, 30]), rolling=st.sampled_from([True, False, False]))
+    def open_clinic(self, ago: int, rolling: bool) -> None:
+        self.rolling = rolling
         self.db.do(populate)
         self.record(ago)
         self.assign(LISTS[1], TIMES[1], 0)
@@ -101,6 +105,7 @@ class Story(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             self.adherence_is_what_a_slow_count_says()
+            self.the_numbers_of_a_past_report_can_be_had_again()
         finally:
             self.loop.close()
 
@@ -234,6 +239,8 @@ class Story(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(ZONES), hours=st.sampled_from(HOURS), most=st.integers(1, 6), reminders=st.booleans())
     def travel_and_prefer(self, name: str, hours: tuple[str, str], most: int, reminders: bool) -> None:
+        if name != self.zone:
+            self.reports.clear()
         self.zone, self.hours = name, hours
         chosen = Preferences(allowed_from=hours[0], allowed_until=hours[1], most_a_day=most, bout_reminders=reminders)
         self.change(zone=name, preferences=chosen)
@@ -410,12 +417,38 @@ class Story(RuleBasedStateMachine):
         if not self.plans:
             return
         first, last = date.fromordinal(NOON // DAY + 719_163 - 4), date.fromordinal(self.here // 1440 + 1)
-        items = self.db.do(reading.patient_ledger, CLINIC, "ada", first, last, self.now)
+        items = self.db.do(counting.patient_ledger, CLINIC, "ada", first, last, self.now)
         expected = sorted(
             slow_items(self.plans.values(), [*self.kept.values()], self.here, (first, last), self.db.do(unreached))
         )
         assert sorted((it.plan_id, it.wall, it.exercise, it.state, it.sets_done) for it in items) == expected
         assert adherence.sum_up(items).percent == slow_percent(self.plans, expected)
+
+    @invariant()
+    def a_clinics_numbers_are_those_of_the_ledger(self) -> None:
+        """By the rollup, which has just been right when the last step began, and by the ledger alone."""
+        if self.rolling:
+            self._numbers("week")
+            for clinic, patients in self.db.do(rollup.stale, self.now, 100).items():
+                self.db.do(counting.roll_up, clinic, patients, self.now)
+
+    def _numbers(self, by: counting.By) -> list[Group]:
+        week = self.here // 1440 // 7
+        wanted = Wanted(week - 3, week + 1, by, self.now)
+        as_of = msgspec.structs.replace(wanted, known=self.now)
+        found: list[Group] = self.db.do(counting.clinic_groups, CLINIC, wanted)
+        assert found == self.db.do(counting.clinic_groups, CLINIC, as_of)
+        self.reports[by, self.now] = (as_of, found)
+        return found
+
+    @rule()
+    def the_numbers_of_a_past_report_can_be_had_again(self) -> None:
+        for by in get_args(counting.By):
+            self._numbers(by)
+        self.clock.move_to(self.now + 1)  # within its own millisecond, more could still become known
+        wanted, said = self.chance.choice([*self.reports.values()])
+        if wanted.now < self.now:
+            assert self.db.do(counting.clinic_groups, CLINIC, wanted) == said
 
 
 def play(engine: Engine, fresh: Callable[[], Engine], examples: int, steps: int) -> None:

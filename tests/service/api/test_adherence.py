@@ -31,9 +31,10 @@ async def test_a_number_comes_with_what_it_stands_on(api: Api) -> None:
     ]
     assert bridges[2]["reason"] == "too_sore"
     assert sum(it["counts"].values()) == len(it["items"]) == 6
-    # done, 1 of 3, skipped; no worker runs here, so that no reminder of the walks reached her; today's is still open
-    assert it["counts"] == {"done": 1, "partly": 1, "skipped": 1, "not_reached": 2, "open": 1}
-    assert (it["percent"], it["n"], it["band"]) == (44.4, 3, "low")
+    # done, 1 of 3, skipped; she did not log the walks of bouts she was there for; today's is still open
+    assert it["counts"] == {"done": 1, "partly": 1, "skipped": 1, "missed": 2, "open": 1}
+    assert (it["percent"], it["n"], it["band"]) == (26.7, 5, "low")
+    assert (it["logged_days"], it["due_days"]) == (3, 3)
 
 
 async def test_too_little_is_no_number(api: Api) -> None:
@@ -49,7 +50,7 @@ async def test_a_clinic_is_seen_in_groups_and_together(api: Api) -> None:
         it = (await api("GET", f"{PATH}/adherence?by={by}")).json()
         (group,) = it["groups"]
         assert (it["by"], group["name"], group["patients"]) == (by, name, 1)
-        assert it["all"] == {**group, "name": ""}
+        assert it["all"] == {**group, "name": "", "key": ""}
 
 
 async def test_a_range_that_cannot_be_is_refused(api: Api) -> None:
@@ -64,4 +65,6 @@ async def test_a_range_that_cannot_be_is_refused(api: Api) -> None:
             status, errors = await api.problem("GET", f"{path}?{query}", BEN)
             assert (status, errors[0][0]) == (422, where), query
         assert (await api("GET", f"{path}?to=9999-12-31&from=9999-12-01")).status_code == 200
-    assert (await api.problem("GET", f"{PATH}/adherence?by=month"))[1][0][2] == "Allowed: clinician, program, week."
+    assert (await api.problem("GET", f"{PATH}/adherence?by=month"))[1][0][
+        2
+    ] == "Allowed: clinician, patient, program, week."

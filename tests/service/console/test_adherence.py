@@ -58,8 +58,8 @@ async def test_the_items_behind_a_number_are_a_click_away(browser: Browser, worl
     assert "Behind the number" not in (await ben.get("/clinic/adherence?show=nothing")).text
 
 
-async def test_under_three_there_is_no_number(browser: Browser, world: Database, clock: SetClock) -> None:
-    await a_week(world, clock)
+async def test_under_three_there_is_no_number(browser: Browser, world: Database) -> None:
+    await world.write(care.assign_plan, BEN, "p1", assignment(times=("13:00",)), NOON)
     text = (await browser(BEN).get("/clinic/adherence?from=2026-06-01&to=2026-06-01")).text
     assert "not enough data" in text
     assert "%" not in text[text.index("<tbody>") : text.index("</tbody>")]
