@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from notifications.tables import address, message
+from programs import walls
 from programs.errors import NoSuchRecord
 from programs.instants import Instant
 from programs.tables import among
@@ -77,8 +78,10 @@ def stop_mail(db: Connection, message_id: str, now: Instant) -> None:
 
     Who clicks the link in a mail is not signed in, so the clinic is found by the message: one look-up a clinic.
     """
+    walls.follow(db, message_id)
     found = db.execute(_WHOSE, {"message": message_id}).first()
     if found is not None:
         clinic, person = found
+        walls.enter(db, clinic)
         mailboxes = [it for it in living(db, clinic, [person]).get(person, ()) if it.channel == "email"]
         give_up(db, [(clinic, it.id, "unsubscribed") for it in mailboxes], now)

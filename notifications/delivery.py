@@ -22,7 +22,7 @@ from notifications.channels import Accepted, Channel, Gone, Later, Outcome, Parc
 from notifications.outbox import Row
 from notifications.tables import delivery, due, message, outcome
 from notifications.wording import words
-from programs import checkins, rollup
+from programs import checkins, rollup, walls
 from programs.instants import DAY, HOUR, MINUTE, SECOND, Instant
 from programs.schedule import DAY_MINUTES
 from programs.tables import among
@@ -138,6 +138,7 @@ def claim(db: Connection, now: Instant, count: int = BATCH) -> tuple[int, list[C
         taken[clinic][id] = fence
     claimed: list[Claimed] = []
     for clinic, fences in taken.items():
+        walls.enter(db, clinic)
         claimed += _still_wanted(db, clinic, fences, now)
     return sum(map(len, taken.values())), claimed
 
@@ -309,6 +310,7 @@ def settle(db: Connection, results: Sequence[Sent], now: Instant, chance: random
     for result in results:
         by_clinic[result.claimed.clinic].append(result)
     for clinic, mine in by_clinic.items():
+        walls.enter(db, clinic)
         _settle_clinic(db, clinic, mine, now, chance, tally)
     return tally
 

@@ -9,12 +9,13 @@ shows an allowed time at every instant that is called allowed.
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from importlib.resources import files
 from typing import NamedTuple, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from programs.clocks import rules
+from programs.clocks import zone_names as zone_names
 from programs.instants import DAY, MINUTE, Instant
 
 DAY_MINUTES = 24 * 60
@@ -178,20 +179,8 @@ class Zone:
 
 @cache
 def zone(name: str) -> Zone:
-    """The zone from the pinned tzdata package, not from the machine, so that every server plans alike.
-
-    Raises KeyError for a name that tzdata does not have.
-    """
-    # importlib would follow "../": the list of names is the gate.
-    if name not in zone_names():
-        raise KeyError(name)
-    with files("tzdata.zoneinfo").joinpath(name).open("rb") as rules:
-        return Zone(name, ZoneInfo.from_file(rules, key=name))
-
-
-@cache
-def zone_names() -> frozenset[str]:
-    return frozenset(files("tzdata").joinpath("zones").read_text().split())
+    """Raises KeyError for a name that the pinned tzdata does not have."""
+    return Zone(name, rules(name))
 
 
 class Placed(NamedTuple):

@@ -217,7 +217,7 @@ def answer_check_in(
         .where(check_in.c.clinic_id == clinic, check_in.c.id == it.id)
         .values(state="answered", answered_at=func.coalesce(check_in.c.answered_at, at))
     )
-    flags = _raise_flags(db, clinic, it, findings, now)
+    flags = raise_flags(db, clinic, it, findings, now)
     return Answered(msgspec.structs.replace(it, state="answered", answered_at=at), version, findings, flags)
 
 
@@ -240,9 +240,7 @@ def _settle_day3(db: Connection, clinic: str, session: str, step: str, needed: b
         db.execute(_STATE, {"clinic": clinic, "check_in": f"{session}-day3", "before": "not_needed", "after": "open"})
 
 
-def _raise_flags(
-    db: Connection, clinic: str, it: CheckIn, findings: Sequence[Finding], now: Instant
-) -> tuple[str, ...]:
+def raise_flags(db: Connection, clinic: str, it: CheckIn, findings: Sequence[Finding], now: Instant) -> tuple[str, ...]:
     """One flag a check-in and rule, however often it is answered: an acknowledged flag is not raised again."""
     standing = {
         row.id for row in db.execute(select(flag.c.id).where(flag.c.clinic_id == clinic, flag.c.check_in_id == it.id))

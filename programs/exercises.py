@@ -10,12 +10,13 @@ from typing import Literal
 
 import msgspec
 
+from programs import wording
+from programs.dosage import PHASES as PHASES
 from programs.dosage import Dosage, check
+from programs.dosage import Phase as Phase
 from programs.errors import Invalid, did_you_mean
 from programs.muscles import overlap
-
-Phase = Literal["A", "B", "C"]
-PHASES: tuple[Phase, ...] = ("A", "B", "C")  # settle 0-24 h, light 24-48 h, full after 48 h: clinical.md 4.2 [P]
+from programs.wording import CardWords
 
 # Targets are muscle ids, or one of these where a card is for no muscle in particular.
 AREAS = frozenset({"trunk", "hip", "whole body"})
@@ -36,29 +37,6 @@ FLAGS: Mapping[str, str] = {
     "anticoag": "takes a blood thinner: no hard rollers",
 }
 
-# clinical.md 4.3 [K]; shown with every card.
-STOP_WORDS: Mapping[str, str] = {
-    "en": (
-        "Stop and contact your clinic if an exercise brings sharp or spreading pain, new numbness or weakness, "
-        "dizziness or chest pain. It is fine to feel mild effort or a mild stretch. Keep any pain at {pain_limit} "
-        "out of 10 or less. It should be back to your usual by the next morning."
-    )
-}
-GENTLE: Mapping[str, str] = {"en": "Go gently. Ease in only until you first feel a mild pull."}  # 4.2 phase A [P]
-
-
-class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One language of one card. `care` holds what to watch for, `cautions` what to do under each flag of the card."""
-
-    title: str
-    start: str
-    steps: tuple[str, ...]
-    easier: str
-    feel: str
-    harder: str = ""
-    care: tuple[str, ...] = ()
-    cautions: Mapping[str, str] = {}
-
 
 class Exercise(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`easier` and `harder` are ids of neighbouring cards; `loaded` is strength work, which a hold pauses."""
@@ -70,8 +48,8 @@ class Exercise(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     loaded: bool
     source: str
     dosage: Dosage
-    words: Mapping[str, Words]
-    gentle: bool = False  # in phase A only as GENTLE says
+    words: Mapping[Literal["en"], CardWords]  # other languages stand in programs/wording
+    gentle: bool = False  # in phase A only as the words `gentle` of every card say
     equipment: tuple[str, ...] = ()
     optional_equipment: tuple[str, ...] = ()
     usual: Mapping[str, tuple[int, int]] = {}  # the card's own range of each part of the dose
@@ -111,13 +89,13 @@ def find(id: str) -> Exercise:
     raise Invalid("exercise", "is not in the library", did_you_mean(id, library()))
 
 
-def words(exercise: Exercise, language: str = "en") -> Words:
+def words(exercise: Exercise, language: str = "en") -> CardWords:
     """English where a card has not been translated yet."""
-    return exercise.words.get(language) or exercise.words["en"]
+    return wording.words(language).exercises.get(exercise.id) or exercise.words["en"]
 
 
 def stop_words(pain_limit: int, language: str = "en") -> str:
-    return STOP_WORDS.get(language, STOP_WORDS["en"]).format(pain_limit=pain_limit)
+    return wording.words(language).cards.stop.format(pain_limit=pain_limit)
 
 
 def loads(exercise: Exercise, muscle: str) -> bool:

@@ -30,6 +30,7 @@ class NeedlingSession(msgspec.Struct, frozen=True):
     insertions: int | Literal["few", "many"] | None = None
     twitch_responses: Literal["none", "some", "many"] | None = None
     electrical_stimulation: bool | None = None
+    sore_before: int | None = None  # 0 to 10, where the needles were about to go; a gate may compare with it
     note: str = ""
 
 
@@ -72,6 +73,8 @@ def checked(session: NeedlingSession, now: Instant) -> NeedlingSession:
     _check_length(session)
     if isinstance(session.insertions, int) and not 1 <= session.insertions <= 500:
         raise Invalid("insertions", "must be from 1 to 500, “few” or “many”")
+    if session.sore_before is not None and not 0 <= session.sore_before <= 10:
+        raise Invalid("sore_before", "must be from 0 to 10")
     if len(session.note) > LONGEST_NOTE:
         raise Invalid("note", f"must be at most {LONGEST_NOTE} characters")
     named = dict.fromkeys(muscles.find(name).id for name in session.muscles)

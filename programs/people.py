@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from programs import rollup
 from programs.errors import Conflict, NoSuchRecord, Stale
 from programs.instants import Instant
-from programs.tables import among, clinic, clinician, consent, patient
+from programs.tables import among, clinic, clinician, consent, patient, zone_before
 
 
 class Stamp(NamedTuple):
@@ -138,6 +138,11 @@ def clinic_of(db: Connection, clinic_id: str) -> Clinic:
     return Clinic(*row[:5], _settings(row.settings))
 
 
+def clinics_of(db: Connection) -> list[str]:
+    """Every clinic there is, by id; for the service's own housekeeping."""
+    return list(db.execute(select(clinic.c.clinic_id).order_by(clinic.c.clinic_id)).scalars())
+
+
 def change_settings(db: Connection, clinic_id: str, changed: Mapping[str, object]) -> ClinicSettings:
     """Change the named settings; those not named stay, also when two admins change different ones at once."""
     row = db.execute(_CLINIC.with_for_update(), {"clinic": clinic_id}).first()
@@ -234,6 +239,9 @@ def change_patient(
     after = patient_of(db, clinic_id, id)
     if after.consented != before.consented:
         _note_consent(db, clinic_id, after, by, now)
+    if after.zone != before.zone:
+        moved = {"clinic_id": clinic_id, "patient_id": id, "version": after.version}
+        db.execute(insert(zone_before), {**moved, "zone": before.zone, "until_at": now})
     return after
 
 

@@ -7,10 +7,12 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from programs import dosage, exercises, people, rollup
+from programs import dosage, exercises, needled, people, phases, rollup
 from programs.errors import Conflict, Invalid, NoSuchRecord, Stale
 from programs.instants import Instant
+from programs.needled import Recovery
 from programs.people import Stamp
+from programs.phases import Phases
 from programs.schedule import DAY_MINUTES, Course, Hold, Revision, Terms
 from programs.tables import among, hold, plan, revision
 
@@ -60,7 +62,14 @@ def checked(terms: Terms) -> Terms:
         raise Invalid("prescriptions", "name an exercise twice", "Give one exercise several times of day instead.")
     for item in terms.prescriptions:
         dosage.check_prescription(item)
-    return terms
+    return terms if terms.phases is None else _settled(terms, terms.phases)
+
+
+def _settled(terms: Terms, chosen: Phases) -> Terms:
+    """Every exercise with its phase and what it works, written down for good."""
+    phases.checked(chosen)
+    items = tuple(phases.settled(it, exercises.find(it.exercise)) for it in terms.prescriptions)
+    return msgspec.structs.replace(terms, prescriptions=items)
 
 
 def _check_times(terms: Terms) -> None:
@@ -85,7 +94,7 @@ def assign(db: Connection, clinic: str, id: str, it: Assignment, stamp: Stamp) -
     first = Revision(1, max(stamp.here, terms.starts_on.toordinal() * DAY_MINUTES), terms)
     _append(db, clinic, id, first, stamp)
     rollup.mark(db, clinic, [(it.patient_id, first.from_wall)])
-    return Course(id, it.patient_id, it.clinician_id, it.title, 1, None, (first,))
+    return course_of(db, clinic, it.patient_id, id)
 
 
 def revise(db: Connection, clinic: str, course: Course, version: int, terms: Terms, stamp: Stamp) -> Course:
@@ -167,11 +176,29 @@ def _courses(db: Connection, clinic: str, rows: Sequence[Any]) -> list[Course]:
     holds: dict[str, list[Hold]] = defaultdict(list)
     for plan_id, id, from_wall, until_wall, names, reason in db.execute(_HOLDS, values).all():
         holds[plan_id].append(Hold(id, from_wall, until_wall, _names.decode(names), reason))
-    return [_course(row, revisions[row.id], holds[row.id]) for row in rows]
+    found = [Course(*(*row, tuple(revisions[row.id]), tuple(holds[row.id]))) for row in rows]
+    following = {it.patient_id for it in found if follows(it)}
+    return found if not following else _after_needling(db, clinic, found, sorted(following))
 
 
-def _course(row: Any, revisions: Sequence[Revision], holds: Sequence[Hold]) -> Course:
-    return Course(*(*row, tuple(revisions), tuple(holds)))
+def follows(course: Course) -> bool:
+    """Whether any revision of it has phases."""
+    return any(it.terms.phases is not None for it in course.revisions)
+
+
+def _after_needling(db: Connection, clinic: str, courses: Sequence[Course], patients: Sequence[str]) -> list[Course]:
+    known = needled.recoveries_of(db, clinic, patients)
+    return [_eased(it, known[it.patient_id]) if follows(it) else it for it in courses]
+
+
+def _eased(course: Course, known: Recovery) -> Course:
+    revisions = tuple(
+        it
+        if it.terms.phases is None
+        else msgspec.structs.replace(it, spells=phases.spells(it.terms.phases, known.sessions, known.moves))
+        for it in course.revisions
+    )
+    return msgspec.structs.replace(course, revisions=revisions)
 
 
 def _advance(db: Connection, clinic: str, course: Course, version: int, **values: int) -> None:

@@ -12,6 +12,7 @@ from itertools import accumulate
 import msgspec
 
 from programs.dosage import Prescription
+from programs.phases import Phases, Spell, ease
 
 DAY_MINUTES = 24 * 60
 
@@ -24,12 +25,16 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     starts_on: date
     ends_on: date | None = None
     note: str = ""
+    phases: Phases | None = None  # None: nothing is held or lightened because of needling
 
 
 class Revision(msgspec.Struct, frozen=True):
+    """`spells` are worked out from the patient's needling sessions each time it is read; see phases.py."""
+
     number: int
     from_wall: int
     terms: Terms
+    spells: tuple[Spell, ...] = ()
 
 
 class Hold(msgspec.Struct, frozen=True):
@@ -97,7 +102,20 @@ def bouts(course: Course, first_day: int, last_day: int) -> list[Bout]:
                 if start <= wall < end:
                     held = _held(course.holds, wall, due) if course.holds else {}
                     found.append(Bout(course.plan_id, revision.number, wall, due, held))
+        if revision.spells:
+            _ease(found, revision)
     return found
+
+
+def _ease(found: Sequence[Bout], revision: Revision) -> None:
+    """What needling holds or lightens of this revision's bouts; a hold of the clinic keeps its own reason."""
+    mine = [it for it in found if it.revision == revision.number]
+    if not mine:
+        return
+    near = [it for it in revision.spells if it.until_wall is None or it.until_wall > mine[0].wall]
+    for bout in mine:
+        bout.due, eased = ease(near, bout.wall, bout.due)
+        bout.held = eased | bout.held
 
 
 def _reigns(revisions: Sequence[Revision], until: int) -> Iterator[tuple[Revision, int, int]]:

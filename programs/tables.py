@@ -178,6 +178,30 @@ consent = Table(  # append-only: who agreed to what, when, and who wrote it down
     belongs_to("patient", "patient_id"),
 )
 
+zone_before = Table(  # append-only: where a patient's clock stood until they moved
+    "zone_before",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("patient_id", primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("zone", String(64), nullable=False),
+    INSTANT("until_at"),
+    belongs_to("patient", "patient_id"),
+)
+
+protocol = Table(  # append-only but for its approval; the default of aftercare.py is in no row
+    "protocol",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("value", Value, nullable=False),
+    Column("made_by", Text, nullable=False),
+    INSTANT("made_at"),
+    Column("approved_by", Text),
+    INSTANT("approved_at", nullable=True),
+    ForeignKeyConstraint(["clinic_id"], ["clinic.clinic_id"]),
+)
+
 needling_session = Table(
     "needling_session",
     metadata,
@@ -189,7 +213,9 @@ needling_session = Table(
     Column("value", Value, nullable=False),
     INSTANT("cancelled_at", nullable=True),
     INSTANT("recorded_at"),
+    Column("protocol", Integer),  # the version in force when it was recorded; NULL is the default
     belongs_to("patient", "patient_id"),
+    ForeignKeyConstraint(["clinic_id", "protocol"], ["protocol.clinic_id", "protocol.version"]),
 )
 Index(None, needling_session.c.clinic_id, needling_session.c.patient_id, needling_session.c.ended_at)
 
@@ -303,6 +329,46 @@ hold = Table(
     belongs_to("plan", "plan_id"),
 )
 Index(None, hold.c.clinic_id, hold.c.plan_id)
+
+phase_release = Table(  # append-only: a clinician lets a patient go on after a needling session
+    "phase_release",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("id", primary_key=True),
+    ID("patient_id"),
+    ID("session_id"),
+    Column("phase", String(1), nullable=False),
+    Column("released_by", Text, nullable=False),
+    INSTANT("released_at"),
+    one_of("phase", "A", "B", "C"),
+    belongs_to("patient", "patient_id"),
+    belongs_to("needling_session", "session_id"),
+)
+Index(None, phase_release.c.clinic_id, phase_release.c.patient_id)
+
+template = Table(  # the clinic's own programs; what one says stands in its versions
+    "template",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("id", primary_key=True),
+    Column("version", Integer, nullable=False),
+    INSTANT("made_at"),
+    INSTANT("retired_at", nullable=True),
+    ForeignKeyConstraint(["clinic_id"], ["clinic.clinic_id"]),
+)
+
+template_version = Table(  # append-only
+    "template_version",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("template_id", primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("prescriptions", Value, nullable=False),
+    Column("made_by", Text, nullable=False),
+    INSTANT("made_at"),
+    belongs_to("template", "template_id"),
+)
 
 completion = Table(  # append-only; what the phone said, as it said it
     "completion",

@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 
 from programs.dosage import Dosage, Prescription, check_prescription, minutes_a_day
-from programs.exercises import GENTLE, PHASES, Phase, find, shelf, unusual
+from programs.exercises import PHASES, Phase, find, shelf, unusual
 from programs.muscles import find as find_muscle
 from programs.muscles import overlap
+from programs.wording import words
 
 WARN_ABOVE = 4  # exercises; Bachmann 2018 names fewer than 4, Henry 1999: 2 are done better than 8 [S]; limits [P]
 CONFIRM_ABOVE = 6
@@ -87,7 +88,7 @@ def _in_phase(row: _Row, phase: Phase) -> tuple[Prescription, ...]:
 
 def _prescribe(id: str, gentle: bool) -> Prescription:
     exercise = find(id)
-    note = GENTLE["en"] if gentle and exercise.gentle else ""
+    note = words("en").cards.gentle if gentle and exercise.gentle else ""
     return _checked(Prescription(id, exercise.dosage, note=note))
 
 
@@ -104,17 +105,20 @@ def _checked(prescription: Prescription) -> Prescription:
     return prescription
 
 
-def warnings(prescriptions: Sequence[Prescription]) -> list[str]:
-    """What a clinician should see before saving: too many exercises, too long a day, an unusual dose."""
+def warnings(prescriptions: Sequence[Prescription], times: int = 1, budget: int = MINUTES_A_DAY) -> list[str]:
+    """What a clinician should see before saving: too many exercises, too long a day, an unusual dose.
+
+    `times` are the plan's times of day; `budget` the clinic's minutes a day.
+    """
     found = []
     if len(prescriptions) > WARN_ABOVE:
         found.append(
             f"{len(prescriptions)} exercises. Fewer are done better: a recommendation is fewer than 4 "
             "(Bachmann 2018), and 2 were done better than 8 (Henry 1999)."
         )
-    minutes = busiest_day(prescriptions)
-    if minutes > MINUTES_A_DAY:
-        found.append(f"About {minutes:.0f} minutes on the longest day; the budget is {MINUTES_A_DAY}.")
+    minutes = busiest_day(prescriptions, times)
+    if minutes > budget:
+        found.append(f"About {minutes:.0f} minutes on the longest day; the budget is {budget}.")
     return found + [text for prescription in prescriptions for text in _unusual(prescription)]
 
 
@@ -123,10 +127,10 @@ def must_confirm(prescriptions: Sequence[Prescription]) -> bool:
     return len(prescriptions) > CONFIRM_ABOVE
 
 
-def busiest_day(prescriptions: Sequence[Prescription]) -> float:
-    """Estimated minutes on the longest weekday."""
+def busiest_day(prescriptions: Sequence[Prescription], times: int = 1) -> float:
+    """Estimated minutes on the longest weekday; what is assumed of a repetition and a rest stands in dosage.py."""
     return max(
-        sum(minutes_a_day(p.dosage) for p in prescriptions if not p.dosage.days or day in p.dosage.days)
+        sum(minutes_a_day(it, times) for it in prescriptions if not it.dosage.days or day in it.dosage.days)
         for day in range(1, 8)
     )
 

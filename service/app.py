@@ -15,7 +15,7 @@ from litestar.types import Message, Receive, Scope, Send
 from service import console, errors
 from service.api import docs, openapi
 from service.api.call import Desk
-from service.api.routes import DOCS, OPEN, PREFIX, SIGNED_IN
+from service.api.routes import ARRIVING, DOCS, OPEN, PREFIX, SIGNED_IN
 from service.auth.guards import Gate
 from service.auth.limits import Allowance
 from service.clock import Clock
@@ -84,11 +84,11 @@ def build(settings: Settings, db: Database, clock: Clock, worker: Worker | None)
         Gate(db, clock, Allowance(db, settings.api_requests_a_minute)),
         worker.pulse if worker else None,
     )
-    documented = (*SIGNED_IN, *OPEN)
+    documented = (*SIGNED_IN, *ARRIVING, *OPEN)
     return Application(
         https=settings.public_url.startswith("https://"),
         route_handlers=[
-            Router(PREFIX, route_handlers=[*SIGNED_IN, *DOCS]),
+            Router(PREFIX, route_handlers=[*SIGNED_IN, *ARRIVING, *DOCS]),
             *OPEN,
             *console.ROUTES,
         ],

@@ -12,10 +12,11 @@ from sqlalchemy import Connection
 from notifications import addresses, alerts, outbox, preferences, receipts
 from notifications.preferences import Preferences
 from notifications.timing import zone, zone_names
-from programs import checkins, completions, needling, people, plans, rollup
+from programs import checkins, completions, gates, needled, needling, people, plans, rollup
 from programs.aftercare import CheckIn
 from programs.checkins import Answered, Flag
 from programs.completions import Completion, Judged
+from programs.dosage import Phase
 from programs.emergency import emergency_number
 from programs.errors import Invalid, did_you_mean
 from programs.instants import Instant
@@ -190,6 +191,17 @@ def _course(db: Connection, who: Who, patient: str, id: str, now: Instant) -> tu
     return plans.course_of(db, who.clinic, patient, id), stamp
 
 
+def release_phase(db: Connection, who: Who, session: str, phase: Phase, now: Instant) -> Recorded:
+    """A clinician lets a patient go on after a needling session, whatever the gates of their plans say."""
+    recorded = needling.session_of(db, who.clinic, session)
+    patient = recorded.session.patient_id
+    people.lock(db, who.clinic, [patient])
+    stamp = _stamp(who, people.patient_of(db, who.clinic, patient), now)
+    needled.release(db, who.clinic, session, phase, stamp)
+    _follow(db, who, "release phase", patient, session, now)
+    return recorded
+
+
 # what patients say
 
 
@@ -201,11 +213,20 @@ def answer(db: Connection, who: Who, check_in_id: str, answers: Mapping[str, Any
     if at < recorded.session.ended_at:
         raise Invalid("answered_at", "is before the needling session ended")
     answered = checkins.answer_check_in(db, who.clinic, it, recorded, answers, min(at, now), now)
-    alerts.raise_alerts(db, who.clinic, [checkins.flag_of(db, who.clinic, id) for id in answered.flags], now)
+    held = _tell_of_gates(db, who, it, now)
+    flags = (*answered.flags, *held)
+    alerts.raise_alerts(db, who.clinic, [checkins.flag_of(db, who.clinic, id) for id in flags], now)
     people.reacted(db, who.clinic, who.id, now)
     _follow(db, who, "answer check-in", who.id, check_in_id, now)
     tier = answered.findings[0].tier if answered.findings else ""
     return Reply(answered, tier, _safety(db, who, tier) if tier in ("emergency", "same_day") else "")
+
+
+def _tell_of_gates(db: Connection, who: Who, it: CheckIn, now: Instant) -> tuple[str, ...]:
+    """A gate that this answer leaves shut holds its phase by itself; the clinic gets a flag to look at."""
+    courses = gates.courses_with_phases(db, who.clinic, [who.id])
+    findings = gates.failed(db, who.clinic, courses, it, now)
+    return checkins.raise_flags(db, who.clinic, it, findings, now) if findings else ()
 
 
 def _safety(db: Connection, who: Who, tier: Any) -> str:

@@ -8,16 +8,15 @@ import click
 from notifications.channels.vapid import VapidKeys
 from service import settings
 from service.database import InUse
-from service.migrations import Newer
-from service.migrations import migrate as bring_up_to_date
+from service.migrations import Newer, NotOwner, prepare
 
 
 @click.command()
 def migrate() -> None:
     """Make the database of the settings, or bring it up to date. Doing it again changes nothing."""
     try:
-        bring_up_to_date(settings.read(os.environ).database_url)
-    except (settings.SettingsError, InUse, Newer) as error:
+        prepare(settings.read(os.environ))
+    except (settings.SettingsError, InUse, Newer, NotOwner) as error:
         raise click.ClickException(str(error)) from None
     click.echo("The database is up to date.")
 

@@ -1,9 +1,12 @@
-"""The bridge between the loop and the database: a whole unit of work in one hop. It knows nothing of clinics.
+"""The bridge between the loop and the database: a whole unit of work in one hop.
 
 A verb is a plain function over an open SQLAlchemy connection. `read` and `write` run it on a connection's own thread,
 in one transaction, and give its result. SQLite: one writer, which alone checkpoints (which also avoids the WAL-reset
 bug of SQLite before 3.51.3), and readers that cannot write; writes that wait for each other share one commit, each in
 its own savepoint. PostgreSQL: a pool, one transaction a verb; it groups commits itself.
+
+A transaction is of one clinic (`at`), which PostgreSQL is told as it begins and holds it to (walls.py), or of the
+service itself, for which most tables are empty.
 """
 
 import asyncio
@@ -13,8 +16,9 @@ import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, Self
+from typing import Any, BinaryIO, NamedTuple, Protocol, Self
 
 import aiosqlite
 import msgspec
@@ -22,6 +26,8 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
+
+from programs import walls
 
 # More in one commit would hold up the first of them for the sake of the last.
 SHARING = 64
@@ -34,8 +40,20 @@ SERIALIZATION_FAILURES = ("40001", "40P01")
 Verb = Callable[..., Any]
 
 
+class Bridge(Protocol):
+    """How verbs reach the database: all of it, or one clinic's part."""
+
+    async def read(self, verb: Verb, *args: Any) -> Any: ...
+
+    async def write(self, verb: Verb, *args: Any) -> Any: ...
+
+
 class Database(ABC):
-    """`committed` is called on the loop after each commit: the worker looks whether it must wake earlier."""
+    """`committed` is called on the loop after each commit: the worker looks whether it must wake earlier.
+
+    `read` and `write` are of the service itself: what it looks up before it knows a clinic, or for all of them. On
+    PostgreSQL such a transaction sees the few tables of walls.OPEN_TO_SERVICE; all others look empty to it.
+    """
 
     def __init__(self) -> None:
         self.committed: Callable[[], None] = nothing
@@ -49,6 +67,10 @@ class Database(ABC):
     @abstractmethod
     async def write(self, verb: Verb, *args: Any) -> Any:
         """The verb's result, after the commit that makes it last. If it raises, nothing of it was written."""
+
+    def at(self, clinic: str) -> Bridge:
+        """What one clinic may see and write; on SQLite the clinic_id in each statement is all that says so."""
+        return self
 
     @abstractmethod
     async def close(self) -> None: ...
@@ -264,40 +286,77 @@ def _answer(answer: "asyncio.Future[Any]", result: Any) -> None:
 class PostgreSQL(Database):
     def __init__(self, url: str) -> None:
         super().__init__()
-        self._engine = postgresql_engine(url, pool_size=POOL, max_overflow=0, pool_pre_ping=True)
-        # The same pool; the driver says both with its BEGIN, so it costs no way there and back.
-        self._reading = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        # We begin transactions ourselves, as the clinic is said in the same breath: it costs no way there and back.
+        self._engine = postgresql_engine(
+            url, pool_size=POOL, max_overflow=0, pool_pre_ping=True, isolation_level="AUTOCOMMIT"
+        )
         self._threads = ThreadPoolExecutor(POOL, thread_name_prefix="database")
 
     async def read(self, verb: Verb, *args: Any) -> Any:
-        return await self._hop(self._read_once, verb, args)
+        return await self.read_as("", verb, args)
 
     async def write(self, verb: Verb, *args: Any) -> Any:
-        result = await self._hop(self._write_once, verb, args)
+        return await self.write_as("", verb, args)
+
+    def at(self, clinic: str) -> Bridge:
+        return _Part(self, clinic)
+
+    async def read_as(self, clinic: str, verb: Verb, args: Sequence[Any]) -> Any:
+        return await self._hop(self._once, _begin(READING, clinic), verb, args)
+
+    async def write_as(self, clinic: str, verb: Verb, args: Sequence[Any]) -> Any:
+        result = await self._hop(self._until_done, _begin("BEGIN", clinic), verb, args)
         self.committed()
         return result
 
     async def _hop(self, work: Callable[..., Any], *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
 
-    def _read_once(self, verb: Verb, args: Sequence[Any]) -> Any:
-        with self._reading.connect() as db:
-            return verb(db, *args)
-
-    def _write_once(self, verb: Verb, args: Sequence[Any]) -> Any:
+    def _until_done(self, begin: str, verb: Verb, args: Sequence[Any]) -> Any:
         for _ in range(RETRIES):
             try:
-                with self._engine.begin() as db:
-                    return verb(db, *args)
+                return self._once(begin, verb, args)
             except OperationalError as error:
                 if getattr(error.orig, "sqlstate", None) not in SERIALIZATION_FAILURES:
                     raise
+        return self._once(begin, verb, args)
+
+    def _once(self, begin: str, verb: Verb, args: Sequence[Any]) -> Any:
+        # A read ends with a commit too: a rollback would make psycopg forget the statements it has prepared.
         with self._engine.begin() as db:
+            driver: Any = db.connection.driver_connection
+            driver.execute(begin)
             return verb(db, *args)
 
     async def close(self) -> None:
         self._threads.shutdown(wait=True)
         self._engine.dispose()
+
+
+class _Part(NamedTuple):
+    """One clinic's part of a PostgreSQL database."""
+
+    whole: PostgreSQL
+    clinic: str
+
+    async def read(self, verb: Verb, *args: Any) -> Any:
+        return await self.whole.read_as(self.clinic, verb, args)
+
+    async def write(self, verb: Verb, *args: Any) -> Any:
+        return await self.whole.write_as(self.clinic, verb, args)
+
+
+READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+
+@lru_cache(maxsize=4096)
+def _begin(how: str, clinic: str) -> str:
+    """Begins, and says for whom: what SET LOCAL says is forgotten with the transaction, in whatever way it ends."""
+    if "\0" in clinic:
+        raise ValueError("the id of a clinic with a zero byte in it")
+    quoted = clinic.replace("'", "''")
+    whose = f"{walls.CLINIC} = '{quoted}'" if clinic else f"{walls.SERVICE} = 'on'"
+    return f"{how}; SET LOCAL {whose}"
 
 
 def postgresql_engine(url: str, **options: Any) -> Engine:

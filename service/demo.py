@@ -91,7 +91,7 @@ async def fill_demo(db: Database, now: Instant, progress: Progress = silent) -> 
         demo.arrange(role)
     demo.arrange_events()
     await stage.run(now, progress)
-    await db.write(_make_tokens, now)
+    await db.at(HOME.id).write(_make_tokens, now)
 
 
 def _check_empty(db: Connection) -> None:

@@ -17,7 +17,7 @@ from service import imports, settings, spreadsheet, visits
 from service.clock import Clock, SetClock, SystemClock
 from service.database import InUse, connect
 from service.imports import WHATS, Order, Outcome, Verdict
-from service.migrations import Newer, migrate
+from service.migrations import Newer, NotOwner, prepare
 from service.spreadsheet import Problem, Row, Unusable
 from service.visits import Visit
 
@@ -60,15 +60,15 @@ def needling_sessions(
         raise click.UsageError("--now is for --dry-run: what is imported is imported now")
     try:
         found, problems = read(_bytes(file), clinics)
-        url = settings.read(os.environ).database_url
+        chosen = settings.read(os.environ)
     except (Unusable, settings.SettingsError) as error:
         click.echo(f"{file.name}: {error}" if isinstance(error, Unusable) else str(error), err=True)
         raise SystemExit(2) from None
     clock = SystemClock() if now is None else SetClock(now)
     order = Order(consented=consent_on_file, dry=dry_run)
     try:
-        outcome = asyncio.run(bring_in(url, found, order, clock))
-    except (InUse, Newer) as error:
+        outcome = asyncio.run(bring_in(chosen, found, order, clock))
+    except (InUse, Newer, NotOwner) as error:
         click.echo(f"Error: {error}", err=True)
         raise SystemExit(2) from None
     report(outcome, problems, order)
@@ -97,9 +97,9 @@ def _only(rows: Sequence[Row], clinics: Sequence[str]) -> list[Row]:
     return [row for row in rows if row.cells["clinic"] in clinics]
 
 
-async def bring_in(url: str, found: Sequence[Visit], order: Order, clock: Clock) -> Outcome:
-    migrate(url)
-    async with await connect(url) as db:
+async def bring_in(chosen: settings.Settings, found: Sequence[Visit], order: Order, clock: Clock) -> Outcome:
+    prepare(chosen)
+    async with await connect(chosen.database_url) as db:
         return await imports.run(db, found, order, clock, _Progress(len(found)))
 
 

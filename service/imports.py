@@ -18,7 +18,7 @@ from notifications import outbox
 from notifications.agenda import Agenda
 from notifications.channels.addresses import EmailAddress
 from notifications.timing import zone
-from programs import checkins, needling, people
+from programs import checkins, needling, people, walls
 from programs.aftercare import PROTOCOL, CheckIn
 from programs.errors import NoSuchRecord, ProgramsError
 from programs.ids import derived_id
@@ -161,6 +161,7 @@ def take(db: Connection, chunk: Sequence[Visit], details: Mapping[str, Details],
     """Each row in a savepoint of its own: one that is refused writes nothing, and the others stand."""
     outcome = Outcome()
     for visit in chunk:
+        walls.enter(db, visit.clinic_id)
         desk = _Desk(db, visit, details.get(visit.patient_id), order.consented, now)
         try:
             with db.begin_nested():
@@ -358,6 +359,7 @@ def country_of(zone_name: str) -> str:
 def _asked(db: Connection, verdict: Verdict, patient: str, now: Instant) -> tuple[tuple[str, str], ...]:
     """When each check-in of the protocol would be asked, by the function that plans; in the patient's own time."""
     clinic = derived_id("clinic", verdict.clinic)
+    walls.enter(db, clinic)
     agenda = outbox.preview(db, clinic, patient, now, now + 9 * DAY)
     standing = {it.step: it for it in checkins.session_check_ins(db, clinic, verdict.session_id)}
     zone_name = people.patient_of(db, clinic, patient).zone

@@ -13,12 +13,12 @@ from datetime import UTC
 
 import msgspec
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, bindparam, delete
 
 from notifications import delivery, outbox
 from notifications.channels import Channel
 from notifications.delivery import Failpoint, Tally, no_failpoint
-from programs import rollup
+from programs import people, rollup, walls
 from programs.instants import DAY, HOUR, MINUTE, SECOND, Instant, moment
 from service import counting
 from service.auth import limits
@@ -27,6 +27,8 @@ from service.database import Database, nothing
 from service.tables import reply
 
 log = logging.getLogger("homestretch.jobs")
+
+_FORGET = delete(reply).where(reply.c.clinic_id == bindparam("clinic"), reply.c.made_at < bindparam("before"))
 
 # A clock that was set, a machine that slept, a row of another process: none is noticed later than this.
 LONGEST_NAP = 30 * SECOND
@@ -90,7 +92,7 @@ class Worker:
     async def _lay_out(self) -> None:
         while behind := await self.db.read(outbox.behind, self.clock.now(), LAY_OUT):
             for clinic, patients in behind.items():
-                await self.db.write(outbox.reconcile, clinic, patients, self.clock.now())
+                await self.db.at(clinic).write(outbox.reconcile, clinic, patients, self.clock.now())
 
     async def _roll_up(self) -> None:
         """The clinics' numbers: right without this, quick with it."""
@@ -100,7 +102,7 @@ class Worker:
         self._rolled_up_at = now
         while stale := await self.db.read(rollup.stale, now, ROLL_UP):
             for clinic, patients in stale.items():
-                await self.db.write(counting.roll_up, clinic, patients, now)
+                await self.db.at(clinic).write(counting.roll_up, clinic, patients, now)
 
     async def _keep_house(self) -> None:
         now = self.clock.now()
@@ -174,7 +176,9 @@ class Worker:
 
 def forget_replies(db: Connection, before: Instant) -> None:
     """What was answered to an Idempotency-Key is kept for a week."""
-    db.execute(delete(reply).where(reply.c.made_at < before))
+    for clinic in people.clinics_of(db):
+        walls.enter(db, clinic)
+        db.execute(_FORGET, {"clinic": clinic, "before": before})
 
 
 class Health(msgspec.Struct, frozen=True):

@@ -23,12 +23,14 @@ from notifications.channels.console import Console
 from notifications.channels.email import Email, Smtp
 from notifications.channels.vapid import VapidKeys
 from notifications.channels.web_push import PushSettings, WebPush
+from service import walls
 from service.app import build
 from service.clock import Clock, SystemClock
-from service.database import InUse, connect
+from service.database import InUse, connect, postgresql_engine
 from service.jobs import Worker
-from service.migrations import Newer, migrate
+from service.migrations import Newer, NotOwner, prepare
 from service.settings import Settings, read
+from service.walls import Breached
 
 log = logging.getLogger("homestretch.serving")
 
@@ -49,10 +51,23 @@ def serve() -> None:
     with taken:
         click.echo("Bringing the database up to date.")
         try:
-            migrate(settings.database_url)
-        except (InUse, Newer) as error:
+            prepare(settings)
+            check_walls(settings.database_url)
+        except (InUse, Newer, NotOwner, Breached) as error:
             raise click.ClickException(str(error)) from None
         serve_on(taken, settings, [f"Homestretch serves {settings.public_url}. Ctrl-C stops it."])
+
+
+def check_walls(url: str) -> None:
+    """Raises Breached where this role could look past the walls between clinics; SQLite knows no roles."""
+    if url.startswith("sqlite"):
+        return
+    engine = postgresql_engine(url)
+    try:
+        with engine.connect() as db:
+            walls.check(db)
+    finally:
+        engine.dispose()
 
 
 def listening(settings: Settings) -> socket.socket:

@@ -18,7 +18,7 @@ from service.auth.peer import Network, networks
 
 PREFIX = "HOMESTRETCH_"
 LISTS = ("push_hosts", "trusted_proxies")
-SECRETS = ("database_url", "vapid_key", "smtp_password")
+SECRETS = ("database_url", "migrating_url", "vapid_key", "smtp_password")
 
 
 class SettingsError(ValueError):
@@ -29,6 +29,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The defaults are those of one person on one machine, without push or e-mail."""
 
     database_url: str = "sqlite:///data/homestretch.db"
+    migrating_url: str = ""
+    """PostgreSQL: the address for the role that owns the tables, used only to bring the schema up to date."""
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8000
     public_url: str = "http://127.0.0.1:8000"

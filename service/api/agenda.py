@@ -111,7 +111,7 @@ async def preview_agenda(request: ApiRequest) -> ASGIResponse:
 
 async def _preview(call: Call, it: PreviewIn) -> AgendaOut:
     try:
-        await call.desk.db.write(_try, call.who, call.id(), it, call.query(AgendaQuery).days, call.now)
+        await call.db.write(_try, call.who, call.id(), it, call.query(AgendaQuery).days, call.now)
     except _Unsaved as unsaved:
         return unsaved.agenda
     raise AssertionError("a preview was saved")

@@ -20,7 +20,8 @@ from service.api.once import Ask, Kept, once
 from service.api.todays import Todays
 from service.auth.guards import Gate
 from service.auth.peer import address_of
-from service.care import STAFF, Who
+from service.auth.tokens import Held
+from service.care import STAFF
 from service.clock import Clock
 from service.database import Database
 from service.errors import INVALID, NOT_FOR_YOU, STALE, VERSION_NEEDED, Refused
@@ -54,10 +55,13 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class Call:
-    __slots__ = ("desk", "now", "request", "who")
+    """`db` is the part of the database that is of the clinic of whoever asks, `held` the token they ask with."""
 
-    def __init__(self, request: ApiRequest, desk: Desk, who: Who, now: Instant) -> None:
-        self.request, self.desk, self.who, self.now = request, desk, who, now
+    __slots__ = ("db", "desk", "held", "now", "request", "who")
+
+    def __init__(self, request: ApiRequest, desk: Desk, held: Held, now: Instant) -> None:
+        self.request, self.desk, self.held, self.who, self.now = request, desk, held, held.who, now
+        self.db = desk.db.at(held.who.clinic)
 
     # takes
 
@@ -98,20 +102,20 @@ class Call:
     # asks and answers
 
     async def read(self, verb: Callable[..., Any], *args: Any) -> ASGIResponse:
-        return self.show(await self.desk.db.read(verb, *args))
+        return self.show(await self.db.read(verb, *args))
 
     async def change(self, verb: Callable[..., Any], *args: Any) -> ASGIResponse:
-        return self.show(await self.desk.db.write(verb, *args))
+        return self.show(await self.db.write(verb, *args))
 
     async def once(self, status: int, verb: Callable[..., Any], *args: Any) -> ASGIResponse:
         """For every POST: with an Idempotency-Key it is done once, however often it is sent."""
         key = self.request.headers.get("idempotency-key")
         if key is None:
-            kept = Kept(status, msgspec.json.encode(await self.desk.db.write(verb, *args)), False)
+            kept = Kept(status, msgspec.json.encode(await self.db.write(verb, *args)), False)
         else:
             where = f"{self.request.method} {self.request.scope['path']} {self.request.headers.get('if-match', '')}"
             ask = Ask.of(self.who, key, where, await self.request.body(), status, self.now)
-            kept = await once(self.desk.db, ask, verb, *args)
+            kept = await once(self.db, ask, verb, *args)
         headers = {"idempotency-replayed": "true"} if kept.replayed else {}
         return self._answer(kept.status, kept.body, msgspec.json.decode(kept.body, type=Head), headers)
 
@@ -157,10 +161,10 @@ async def at_me(request: ApiRequest) -> Call:
 
 async def _signed_in(request: ApiRequest, kinds: tuple[str, ...], otherwise: str) -> Call:
     desk: Desk = request.app.state.desk
-    who = await desk.gate.who(_authorization(request.scope))
-    if who.kind not in kinds:
+    held = await desk.gate.bearer(_authorization(request.scope))
+    if held.who.kind not in kinds:
         raise Refused(NOT_FOR_YOU, otherwise)
-    return Call(request, desk, who, desk.clock.now())
+    return Call(request, desk, held, desk.clock.now())
 
 
 def _authorization(scope: HTTPScope) -> bytes | None:

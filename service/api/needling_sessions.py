@@ -46,6 +46,9 @@ class NeedlingSessionIn(Body, frozen=True, kw_only=True):
     insertions: Amount | None = None
     twitch_responses: Literal["none", "some", "many"] | None = None
     electrical_stimulation: bool | None = None
+    sore_before: Annotated[int, Meta(ge=0, le=10, description="Soreness there before the visit, 0 to 10.")] | None = (
+        None
+    )
     note: Note = ""
 
     def session(self, clinician: str) -> NeedlingSession:
@@ -59,6 +62,7 @@ class NeedlingSessionIn(Body, frozen=True, kw_only=True):
             insertions=self.insertions,
             twitch_responses=self.twitch_responses,
             electrical_stimulation=self.electrical_stimulation,
+            sore_before=self.sore_before,
             note=self.note.strip(),
         )
 
@@ -96,6 +100,7 @@ class NeedlingSessionOut(Out, frozen=True, kw_only=True):
     insertions: int | str | None
     twitch_responses: str | None
     electrical_stimulation: bool | None
+    sore_before: int | None
     note: str
     recorded_at: datetime
     cancelled_at: datetime | None
@@ -190,6 +195,7 @@ def _out(it: Aftercare) -> NeedlingSessionOut:
         insertions=session.insertions,
         twitch_responses=session.twitch_responses,
         electrical_stimulation=session.electrical_stimulation,
+        sore_before=session.sore_before,
         note=session.note,
         recorded_at=stamp(recorded.recorded_at),
         cancelled_at=maybe_stamp(recorded.cancelled_at),

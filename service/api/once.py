@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from programs.instants import Instant
 from service.care import Who
-from service.database import Database
+from service.database import Bridge
 from service.errors import Wrong, invalid
 from service.tables import reply
 
@@ -51,7 +51,7 @@ class _Raced(Exception):
     """The same key arrived at another process at the same time, and that one was first."""
 
 
-async def once(db: Database, ask: Ask, verb: Callable[..., Any], *args: Any) -> Kept:
+async def once(db: Bridge, ask: Ask, verb: Callable[..., Any], *args: Any) -> Kept:
     """What `verb(db, *args)` gives, encoded; or what it gave the first time."""
     try:
         return await db.write(_once, ask, verb, *args)  # type: ignore[no-any-return]

@@ -10,11 +10,12 @@ from msgspec import Meta, field
 from sqlalchemy import Connection
 
 from notifications.timing import zone
-from programs import dosage, exercises, people, plans
+from programs import dosage, exercises, people, phases, plans
 from programs.dosage import Prescription
 from programs.errors import Invalid, did_you_mean
 from programs.ids import new_id
 from programs.instants import Instant
+from programs.phases import Phases
 from programs.plans import MOST_EXERCISES, MOST_TIMES, Assignment
 from programs.schedule import DAY_MINUTES, Course, Hold, Terms, day_of
 from programs.templates import Template, templates, warnings
@@ -58,12 +59,22 @@ class TermsIn(Body, frozen=True, kw_only=True):
     starts_on: Day | None = None
     ends_on: Day | None = None
     note: Note = ""
+    phases: Annotated[
+        Phases | None,
+        Meta(
+            description="How the plan goes on after needling; null holds nothing. {} takes the usual 24 and 48 hours."
+        ),
+    ] = None
 
     def terms(self, otherwise: date) -> Terms:
         """`otherwise` is the first day where none is given."""
         starts_on = otherwise if self.starts_on is None else day(self.starts_on, "/starts_on")
         ends_on = None if self.ends_on is None else day(self.ends_on, "/ends_on")
-        return plans.checked(Terms(self._asked_for(), self.times, starts_on, ends_on, self.note.strip()))
+        it = Terms(self._asked_for(), self.times, starts_on, ends_on, self.note.strip(), self.phases)
+        if self.phases is not None:
+            with under("/phases"):
+                phases.checked(self.phases)
+        return plans.checked(it)
 
     def _asked_for(self) -> tuple[Prescription, ...]:
         if (self.template is None) == (self.prescriptions is None):
@@ -106,6 +117,7 @@ class RevisionOut(Out, frozen=True, kw_only=True):
     starts_on: date
     ends_on: date | None
     note: str
+    phases: Phases | None
 
 
 class HoldOut(Out, frozen=True, kw_only=True):
@@ -251,11 +263,12 @@ def plan_out(it: Course) -> PlanOut:
                 starts_on=one.terms.starts_on,
                 ends_on=one.terms.ends_on,
                 note=one.terms.note,
+                phases=one.terms.phases,
             )
             for one in it.revisions
         ],
         holds=[_hold_out(one) for one in it.holds],
-        warnings=warnings(it.revisions[-1].terms.prescriptions),
+        warnings=warnings(it.revisions[-1].terms.prescriptions, len(it.revisions[-1].terms.times) or 1),
     )
 
 

@@ -8,11 +8,14 @@ from service.api import (
     check_ins,
     clinic,
     completions,
+    devices,
     docs,
+    enrolment,
     flags,
     health,
     needling_sessions,
     patients,
+    phases,
     phone,
     plans,
     questions,
@@ -25,8 +28,11 @@ PREFIX = "/api/v1"
 SIGNED_IN: tuple[HTTPRouteHandler, ...] = (
     *clinic.ROUTES,
     *patients.ROUTES,
+    *enrolment.ROUTES,
+    *devices.ROUTES,
     *needling_sessions.ROUTES,
     *plans.ROUTES,
+    *phases.ROUTES,
     *agenda.ROUTES,
     *adherence.ROUTES,
     *flags.ROUTES,
@@ -36,5 +42,7 @@ SIGNED_IN: tuple[HTTPRouteHandler, ...] = (
     *completions.ROUTES,
     *phone.ROUTES,
 )
+# For whoever has a code and no token yet.
+ARRIVING: tuple[HTTPRouteHandler, ...] = enrolment.ARRIVING
 OPEN: tuple[HTTPRouteHandler, ...] = health.ROUTES
 DOCS: tuple[HTTPRouteHandler, ...] = docs.ROUTES

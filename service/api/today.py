@@ -13,11 +13,12 @@ from programs import dosage, exercises, people
 from programs.completions import Kept
 from programs.dosage import Dosage, Prescription
 from programs.emergency import emergency_number
-from programs.exercises import Words
 from programs.instants import Instant
+from programs.phases import say_held
 from programs.questions import Question
 from programs.schedule import time_of
 from programs.triage import unwell_text
+from programs.wording import CardWords
 from service import reading
 from service.api.call import ApiRequest, Call, at_me
 from service.api.doc import Doc
@@ -64,7 +65,7 @@ class DoneOut(Out, frozen=True, kw_only=True):
 
 
 class ExerciseOut(Out, frozen=True, kw_only=True):
-    """`held` is the reason why it is paused; `stop` are the words that go with every exercise."""
+    """`held` is the reason why it is paused; `stop` are the words for every exercise, with its own `pain_limit`."""
 
     exercise: str
     title: str
@@ -77,6 +78,7 @@ class ExerciseOut(Out, frozen=True, kw_only=True):
     harder: str
     care: Sequence[str]
     stop: str
+    pain_limit: int
     note: str
     held: str | None
     done: DoneOut | None
@@ -113,12 +115,12 @@ async def get_today(request: ApiRequest) -> ASGIResponse:
 async def _today(call: Call) -> bytes:
     commits, todays = call.desk.db.commits, call.desk.todays
     if commits is None:
-        shown: KeptToday = await call.desk.db.read(_read, call.who, call.now, -1)
+        shown: KeptToday = await call.db.read(_read, call.who, call.now, -1)
         return shown.body
     body = todays.find(call.who, commits, call.now)
     if body is None:
         # The count is from before the read: what is committed meanwhile makes this one stale at once.
-        shown = await call.desk.db.read(_read, call.who, call.now, commits)
+        shown = await call.db.read(_read, call.who, call.now, commits)
         todays.keep(call.who, shown)
         body = shown.body
     return body
@@ -168,11 +170,11 @@ def _bout(it: Task, language: str) -> BoutOut:
 
 
 def _exercise(it: Prescription, language: str, held: str | None, kept: Kept | None) -> ExerciseOut:
-    words: Words = exercises.words(exercises.find(it.exercise), language)
+    words: CardWords = exercises.words(exercises.find(it.exercise), language)
     return ExerciseOut(
         exercise=it.exercise,
         title=words.title,
-        how_much=dosage.say(it.dosage),
+        how_much=dosage.say(it.dosage, language),
         dosage=it.dosage,
         start=words.start,
         steps=words.steps,
@@ -181,8 +183,9 @@ def _exercise(it: Prescription, language: str, held: str | None, kept: Kept | No
         harder=words.harder,
         care=words.care,
         stop=exercises.stop_words(it.pain_limit, language),
+        pain_limit=it.pain_limit,
         note=it.note,
-        held=held,
+        held=None if held is None else say_held(held, language),
         done=None if kept is None else _done(kept),
     )
 

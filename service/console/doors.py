@@ -19,7 +19,7 @@ from service.api.call import Desk, checked_id
 from service.care import STAFF, Who
 from service.console.forms import PageRequest, typed
 from service.console.pages import go, page
-from service.database import Database
+from service.database import Bridge
 from service.errors import NOT_FOR_YOU, Refused
 
 COOKIE = "homestretch"
@@ -37,7 +37,7 @@ class Here(NamedTuple):
     clinic: Clinic
     zone: str  # the clock this person reads: a patient's own, a clinician's clinic's
     now: Instant
-    db: Database
+    db: Bridge  # the part of it that is of their clinic
 
 
 class Elsewhere(Exception):
@@ -76,12 +76,18 @@ async def visitor(request: PageRequest) -> Here | None:
     desk = desk_of(request)
     token = request.cookies.get(COOKIE, "")
     held = await desk.gate.held(token) if token else None
-    here: Here | None = await desk.db.read(_arrive, held.who, desk.clock.now(), desk.db) if held else None
+    here = await _arrived(desk, held.who) if held else None
     request.state.here = here
     return here
 
 
-def _arrive(db: Connection, who: Who, now: Instant, database: Database) -> Here:
+async def _arrived(desk: Desk, who: Who) -> Here:
+    part = desk.db.at(who.clinic)
+    here: Here = await part.read(_arrive, who, desk.clock.now(), part)
+    return here
+
+
+def _arrive(db: Connection, who: Who, now: Instant, database: Bridge) -> Here:
     clinic = people.clinic_of(db, who.clinic)
     if who.kind == "patient":
         patient = people.patient_of(db, who.clinic, who.id)
@@ -126,13 +132,13 @@ async def sign_in(request: PageRequest) -> Response[str]:
     token = (await typed(request))["token"]
     if await desk_of(request).gate.held(token) is None:
         return _sign_in_page(request, 403, "We do not know this code. Check that you have all of it, and try again.")
-    return go("/", _cookie(request, token, COOKIE_DAYS * 86_400))
+    return go("/", cookie(request, token, COOKIE_DAYS * 86_400))
 
 
 @post("/sign-out")
 async def sign_out(request: PageRequest) -> Response[str]:
     """This browser forgets the token; the token itself stays good, as an app may live by it."""
-    return go("/sign-in", _cookie(request, "", 0))
+    return go("/sign-in", cookie(request, "", 0))
 
 
 def _sign_in_page(request: PageRequest, status: int = 200, problem: str = "") -> Response[str]:
@@ -140,7 +146,7 @@ def _sign_in_page(request: PageRequest, status: int = 200, problem: str = "") ->
     return page("sign_in", status, here=None, problem=problem, demo=DEMO if settings.demo else ())
 
 
-def _cookie(request: PageRequest, value: str, seconds: int) -> Cookie:
+def cookie(request: PageRequest, value: str, seconds: int) -> Cookie:
     secure = _public(request).scheme == "https"
     return Cookie(COOKIE, value=value, path="/", max_age=seconds, httponly=True, samesite="lax", secure=secure)
 

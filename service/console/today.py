@@ -13,11 +13,11 @@ from programs.aftercare import CheckIn
 from programs.dosage import Prescription
 from programs.emergency import emergency_number
 from programs.errors import Invalid
-from programs.exercises import Words
 from programs.ids import new_id
 from programs.instants import Instant
 from programs.schedule import day_of, time_of
 from programs.triage import TIERS, safety_text, unwell_text
+from programs.wording import CardWords
 from service import care, reading
 from service.care import Who
 from service.console.doors import Here, patient_here
@@ -43,7 +43,7 @@ class Row(NamedTuple):
     """One exercise of one bout as a patient sees it; `id` becomes the completion's if they log it now."""
 
     due: Prescription
-    words: Words
+    words: CardWords
     cautions: list[str]
     held: str
     logged: str

@@ -8,9 +8,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 
+from service import walls
 from service.database import own, postgresql_engine, sqlite_path
+from service.settings import Settings
 
 # Any number will do that nothing else in the database locks.
 MIGRATING = 20_260_601
@@ -20,12 +22,55 @@ class Newer(RuntimeError):
     """The database was brought up to date by a newer version of this program."""
 
 
-def migrate(url: str) -> None:
-    """Make or bring up to date, in one transaction. Raises Newer, and InUse for a SQLite file that another has open."""
+class NotOwner(RuntimeError):
+    """The schema is older than this program, and this role may not change it."""
+
+
+def prepare(settings: Settings) -> None:
+    """Bring the database of the settings up to date, by the role that owns it, and let the application's role in."""
+    if settings.migrating_url:
+        migrate(settings.migrating_url, make_url(settings.database_url).username or "")
+    else:
+        migrate(settings.database_url)
+
+
+def migrate(url: str, application: str = "") -> None:
+    """Make or bring up to date, in one transaction, with the walls between clinics; `application` is the role let in.
+
+    Raises Newer, NotOwner, and InUse for a SQLite file that another has open.
+    """
     with migrating(url) as db:
         settings = config(db)
-        _refuse_newer(db, ScriptDirectory.from_config(settings))
-        command.upgrade(settings, "head")
+        scripts = ScriptDirectory.from_config(settings)
+        _refuse_newer(db, scripts)
+        if set(MigrationContext.configure(db).get_current_heads()) != set(scripts.get_heads()):
+            _check_owner(db)
+            walls.open_for_migration(db)
+            command.upgrade(settings, "head")
+        if _owns(db):
+            walls.build(db)
+            if application:
+                walls.admit(db, application)
+
+
+def _check_owner(db: Connection) -> None:
+    if not _owns(db):
+        raise NotOwner(
+            "the schema is older than this program, and the role of HOMESTRETCH_DATABASE_URL may not change it: "
+            "set HOMESTRETCH_MIGRATING_URL to the owner's address and run `homestretch migrate`."
+        )
+
+
+def _owns(db: Connection) -> bool:
+    """Whether this role may change the schema; of an empty database, whether it may make tables."""
+    if db.dialect.name != "postgresql":
+        return True
+    mine = text(
+        "SELECT coalesce(bool_and(pg_has_role(current_user, relowner, 'USAGE')), "
+        "has_schema_privilege(current_schema(), 'CREATE')) "
+        "FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"
+    )
+    return bool(db.execute(mine).scalar_one())
 
 
 @contextlib.contextmanager

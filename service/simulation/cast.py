@@ -62,13 +62,14 @@ class Cast:
     def journal(self) -> Journal:
         return self.stage.journal
 
-    async def write(self, verb: Any, *args: Any) -> Any:
-        return await self.stage.db.write(verb, *args)
+    async def write(self, verb: Any, who: Who | str, *args: Any) -> Any:
+        clinic = who if isinstance(who, str) else who.clinic
+        return await self.stage.db.at(clinic).write(verb, who, *args)
 
     # who is there
 
     async def open_clinic(self, clinic: Clinic, clinicians: Mapping[str, str], channels: Sequence[str]) -> None:
-        await self.write(people.add_clinic, clinic, self.now)
+        await self.stage.db.at(clinic.id).write(people.add_clinic, clinic, self.now)
         for id, name in clinicians.items():
             await self.write(people.add_clinician, clinic.id, id, name)
             await self.receive(Who(clinic.id, "clinician", id), name, channels)
@@ -149,13 +150,13 @@ class Cast:
 
     async def see_flags(self, doctor: Who, patient: str) -> None:
         """With the patient before them a clinician reads what waited for this visit."""
-        for it in await self.stage.db.read(_open_flags, doctor.clinic):
+        for it in await self.stage.db.at(doctor.clinic).read(_open_flags, doctor.clinic):
             if it.patient_id == patient and it.tier == "next_visit":
                 await self.write(care.acknowledge, doctor, it.id, self.now)
 
     async def acknowledge(self, doctor: Who) -> None:
         """An alert names nobody: they open the list and take what is theirs and urgent."""
-        for it in await self.stage.db.read(_open_flags, doctor.clinic):
+        for it in await self.stage.db.at(doctor.clinic).read(_open_flags, doctor.clinic):
             if it.clinician_id == doctor.id and it.tier != "next_visit":
                 await self.write(care.acknowledge, doctor, it.id, self.now)
 
@@ -180,7 +181,7 @@ class Cast:
         part.looking = False
         if part.gone:
             return
-        today = await self.stage.db.read(reading.today, part.who, self.now)
+        today = await self.stage.db.at(part.who.clinic).read(reading.today, part.who, self.now)
         here = zone(today.patient.zone).minutes(self.now)
         like, roll = part.person.habits, part.chance.random
         said = [self.answer(part, asked) for asked in today.check_ins if roll() < like.answers]
@@ -195,7 +196,7 @@ class Cast:
 
     async def report(self, part: Part, tier: str) -> None:
         """Answer the check-in that is open, with a warning sign of this tier."""
-        today = await self.stage.db.read(reading.today, part.who, self.now)
+        today = await self.stage.db.at(part.who.clinic).read(reading.today, part.who, self.now)
         await self.answer(part, today.check_ins[-1], tier)
 
     async def answer(self, part: Part, asked: Asked, alarm: str | None = None) -> None:
@@ -246,7 +247,7 @@ class Cast:
 
     async def do_unprompted(self, part: Part) -> None:
         """Their home program, before any reminder of the day."""
-        today = await self.stage.db.read(reading.today, part.who, self.now)
+        today = await self.stage.db.at(part.who.clinic).read(reading.today, part.who, self.now)
         for task in today.tasks[:1]:
             await self.exercise(part, task)
 

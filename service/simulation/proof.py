@@ -7,14 +7,15 @@ local clocks and limits are reckoned here once more, in another way, so that one
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from notifications import outbox
 from notifications.tables import message, outcome
 from notifications.timing import zone
+from programs import people, walls
 from programs.instants import DAY, HOUR, MINUTE, Instant, moment, say
 from service.care import Who
 from service.database import Database
@@ -62,26 +63,26 @@ _MESSAGES = (
         outcome.c.ended_at,
     )
     .outerjoin(outcome, (outcome.c.clinic_id == message.c.clinic_id) & (outcome.c.message_id == message.c.id))
-    .order_by(message.c.clinic_id, message.c.planned_for, message.c.person_id, message.c.key)
+    .where(message.c.clinic_id == bindparam("clinic"))
+    .order_by(message.c.planned_for, message.c.person_id, message.c.key)
 )
 _subjects = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
 def messages(db: Connection) -> list[Message]:
     """Every message of every clinic."""
-    return [
-        Message(
-            Who(clinic, "clinician" if kind == "alert" else "patient", person),
-            id,
-            kind,
-            planned_for,
-            _subjects(subjects),
-            state or "pending",
-            reason or "",
-            ended_at or 0,
-        )
-        for clinic, kind, person, id, planned_for, subjects, state, reason, ended_at in db.execute(_MESSAGES)
-    ]
+    found = []
+    for clinic in people.clinics_of(db):
+        walls.enter(db, clinic)
+        found += [_message(row) for row in db.execute(_MESSAGES, {"clinic": clinic})]
+    return found
+
+
+def _message(row: Any) -> Message:
+    clinic, kind, person, id, planned_for, subjects, state, reason, ended_at = row
+    who = Who(clinic, "clinician" if kind == "alert" else "patient", person)
+    state, reason = state or "pending", reason or ""
+    return Message(who, id, kind, planned_for, _subjects(subjects), state, reason, ended_at or 0)
 
 
 class Delivered(NamedTuple):

@@ -61,7 +61,7 @@ class Replay:
 
     async def _bring_in(self, found: Sequence[Visit]) -> None:
         now = self.cast.now
-        outcome: Outcome = await self.cast.write(imports.take, found, self.details, CONSENTED, now)
+        outcome: Outcome = await self.cast.stage.db.write(imports.take, found, self.details, CONSENTED, now)
         self.verdicts.update(it.what for it in outcome.verdicts)
         for visit, verdict in zip(found, outcome.verdicts, strict=True):
             if verdict.what == "recorded" and visit.session is not None:

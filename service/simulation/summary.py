@@ -48,9 +48,11 @@ class Summary(msgspec.Struct, frozen=True):
 
 async def records(db: Database, patients: Sequence[Who], span: Span, now: Instant) -> Records:
     clinics = sorted({who.clinic for who in patients})
-    flags = [it for clinic in clinics for it in await db.read(_flags, clinic)]
+    flags = [it for clinic in clinics for it in await db.at(clinic).read(_flags, clinic)]
     first, last = date.fromordinal(span.first), date.fromordinal(span.last - 1)
-    ledgers = [await db.read(counting.patient_ledger, who.clinic, who.id, first, last, now) for who in patients]
+    ledgers = [
+        await db.at(who.clinic).read(counting.patient_ledger, who.clinic, who.id, first, last, now) for who in patients
+    ]
     bands = Counter(adherence.sum_up(items).band for items in ledgers if items)
     return Records(flags, adherence.sum_up([item for items in ledgers for item in items]), bands)
 

@@ -3,7 +3,18 @@
 import msgspec
 import pytest
 
-from programs.dosage import BOUNDS, Dosage, Prescription, check, check_prescription, check_time, minutes_a_day, say
+from programs.dosage import (
+    BOUNDS,
+    Dosage,
+    Prescription,
+    check,
+    check_prescription,
+    check_time,
+    lightened,
+    minutes_a_day,
+    minutes_once,
+    say,
+)
 from programs.errors import Invalid
 
 
@@ -60,6 +71,18 @@ def test_a_dose_is_said_in_plain_words(dosage: Dosage, words: str) -> None:
     assert say(dosage) == words
 
 
+@pytest.mark.parametrize(
+    ("dosage", "words"),
+    [
+        (Dosage(sets=3, reps=10, hold_seconds=5, side="both"), "3 series de 10, aguanta 5 segundos, cada lado"),
+        (Dosage(minutes=10, per_day=2, days=(6, 1)), "10 minutos, dos veces al día, los lunes y sábados"),
+        (Dosage(reps=1, hold_seconds=1, per_day=3), "una vez, aguanta 1 segundo, 3 veces al día"),
+    ],
+)
+def test_and_in_spanish(dosage: Dosage, words: str) -> None:
+    assert say(dosage, "es") == words
+
+
 def test_a_dose_and_a_prescription_are_one_json_value() -> None:
     prescription = Prescription("walking", Dosage(minutes=10, per_day=2, days=(1, 3)), times=("08:30", "18:30"))
     assert msgspec.json.decode(msgspec.json.encode(prescription), type=Prescription) == prescription
@@ -101,8 +124,38 @@ def test_a_time_of_day_is_hours_and_minutes_and_the_field_is_named() -> None:
     assert refused.value.field == "allowed_from"
 
 
-def test_minutes_a_day_count_sets_sides_and_times() -> None:
-    assert minutes_a_day(Dosage(minutes=10, per_day=2)) == 20
-    once = minutes_a_day(Dosage(sets=1, reps=10, hold_seconds=5))
+def test_minutes_once_count_sets_sides_holds_and_rests() -> None:
+    once = minutes_once(Dosage(sets=1, reps=10, hold_seconds=5))
     assert once == pytest.approx((10 * (5 + 3) + 20) / 60)
-    assert minutes_a_day(Dosage(sets=3, reps=10, hold_seconds=5, side="both", per_day=2)) == pytest.approx(once * 12)
+    assert minutes_once(Dosage(sets=3, reps=10, hold_seconds=5, side="both")) == pytest.approx(once * 6)
+    assert minutes_once(Dosage(sets=2, hold_seconds=30)) == pytest.approx(2 * (33 + 20) / 60)
+    assert minutes_once(Dosage(minutes=10)) == 10
+
+
+def test_minutes_a_day_count_the_exercises_own_times_then_how_often_then_the_plans_times() -> None:
+    walk = Prescription("walking", Dosage(minutes=10))
+    assert [minutes_a_day(walk), minutes_a_day(walk, 3)] == [10, 30]
+    assert minutes_a_day(msgspec.structs.replace(walk, dosage=Dosage(minutes=10, per_day=2)), 3) == 20
+    assert minutes_a_day(msgspec.structs.replace(walk, times=("08:30",)), 3) == 10
+
+
+@pytest.mark.parametrize(
+    ("lighter", "problem"),
+    [
+        (Dosage(sets=3, reps=11), "is more than the dose itself"),
+        (Dosage(minutes=5, per_day=1), "must be sets, reps, hold or minutes"),
+        (Dosage(reps=5, days=(1,)), "must be sets, reps, hold or minutes"),
+        (Dosage(reps=5, side="left"), "must be sets, reps, hold or minutes"),
+        (Dosage(reps=5, sets=0), "must be from 1 to 10"),
+    ],
+)
+def test_what_is_lighter_is_less_of_the_same_work(lighter: Dosage, problem: str) -> None:
+    check_prescription(Prescription("hip_bridge", Dosage(sets=3, reps=10), lighter=Dosage(sets=3, reps=10)))
+    with pytest.raises(Invalid) as refused:
+        check_prescription(Prescription("hip_bridge", Dosage(sets=3, reps=10), lighter=lighter))
+    assert refused.value.problem == problem
+
+
+def test_lightened_work_keeps_its_side_days_and_times() -> None:
+    full = Dosage(sets=3, reps=10, side="left", per_day=2, days=(1, 3))
+    assert lightened(full, Dosage(sets=1, reps=5)) == Dosage(sets=1, reps=5, side="left", per_day=2, days=(1, 3))

@@ -1,7 +1,5 @@
 """Every card of the library loads, is whole, keeps to its own range, and can be read by a twelve-year-old."""
 
-import re
-
 import pytest
 
 from programs.dosage import BOUNDS, Dosage, check
@@ -9,10 +7,7 @@ from programs.errors import Invalid
 from programs.exercises import (
     AREAS,
     FLAGS,
-    GENTLE,
-    STOP_WORDS,
     Exercise,
-    Words,
     find,
     library,
     loads,
@@ -22,6 +17,9 @@ from programs.exercises import (
     words,
 )
 from programs.muscles import find as find_muscle
+from programs.wording import CardWords, languages
+from programs.wording import words as in_language
+from tests.reading_age import OLDEST, reading_age
 
 CARDS = tuple(library().values())
 each_card = pytest.mark.parametrize("card", CARDS, ids=lambda card: card.id)
@@ -105,13 +103,28 @@ def test_a_dose_outside_the_range_of_a_card_is_named() -> None:
 
 
 @each_card
-def test_a_card_has_all_its_words_in_each_language(card: Exercise) -> None:
-    assert "en" in card.words
-    for text in card.words.values():
-        assert all((text.title, text.start, text.steps, text.easier, text.feel))
-        assert all(line.strip() == line and line for line in sentences(text))
-        assert (text.harder != "") == (card.words["en"].harder != "")
-        assert text.cautions.keys() == card.cautions.keys()
+@pytest.mark.parametrize("language", languages())
+def test_a_card_says_all_of_itself_in_each_language(card: Exercise, language: str) -> None:
+    text, english = words(card, language), card.words["en"]
+    assert language == "en" or text is not english
+    assert all((text.title, text.start, text.steps, text.easier, text.feel))
+    assert all(line.strip() == line and line[-1] in ".!" for line in sentences(text))
+    assert (len(text.steps), len(text.care), text.harder != "") == (
+        len(english.steps),
+        len(english.care),
+        english.harder != "",
+    )
+    assert text.cautions.keys() == card.cautions.keys()
+
+
+@pytest.mark.parametrize("language", languages())
+def test_no_language_has_words_for_a_card_that_is_not_there(language: str) -> None:
+    assert in_language(language).exercises.keys() <= library().keys()
+
+
+@pytest.mark.parametrize("language", languages())
+def test_no_two_cards_have_the_same_title(language: str) -> None:
+    assert len({words(card, language).title for card in CARDS}) == len(CARDS)
 
 
 @each_card
@@ -179,39 +192,24 @@ def test_a_card_in_a_language_not_written_yet_is_shown_in_english() -> None:
     assert words(card, "xx") is words(card, "en") is card.words["en"]
 
 
-def test_the_stop_words_carry_the_agreed_limit() -> None:
-    assert "at 4 out of 10 or less" in stop_words(4)
+@pytest.mark.parametrize("language", languages())
+def test_the_stop_words_carry_the_agreed_limit(language: str) -> None:
+    assert " 4 " in stop_words(4, language)
     assert stop_words(4, "xx") == stop_words(4)
 
 
-def sentences(text: Words) -> list[str]:
+def sentences(text: CardWords) -> list[str]:
     """Everything of a card a patient reads, but its title."""
     lines = [text.start, *text.steps, text.easier, text.harder, text.feel, *text.care, *text.cautions.values()]
     return [line for line in lines if line]
 
 
-def grade(text: str) -> float:
-    """Flesch-Kincaid, syllables estimated by groups of vowels: about half a grade off, high rather than low."""
-    spoken = re.findall(r"[a-z']+", text.lower())
-    stops = max(1, len(re.findall(r"[.!?]+", text)))
-    return 0.39 * len(spoken) / stops + 11.8 * sum(map(syllables, spoken)) / len(spoken) - 15.59
-
-
-def syllables(word: str) -> int:
-    silent = len(word) > 4 and re.search(r"([^l]e|[^aeiou]e[sd])$", word) is not None
-    return max(1, len(re.findall(r"[aeiouy]+", word)) - silent)
-
-
 @each_card
-def test_a_card_reads_at_seventh_grade_or_easier(card: Exercise) -> None:
-    assert grade(" ".join(sentences(card.words["en"]))) <= 7
+@pytest.mark.parametrize("language", languages())
+def test_a_twelve_year_old_can_read_a_card(card: Exercise, language: str) -> None:
+    assert reading_age(sentences(words(card, language)), language) <= OLDEST
 
 
-@pytest.mark.parametrize("text", [STOP_WORDS["en"], GENTLE["en"]])
-def test_the_words_on_every_card_read_at_seventh_grade_or_easier(text: str) -> None:
-    assert grade(text) <= 7
-
-
-def test_the_reading_estimate_tells_hard_from_easy() -> None:
-    assert grade("Lie on your back. Bend your knees.") < 3
-    assert grade("Subsequently initiate a unilateral contraction of the gluteal musculature.") > 12
+@pytest.mark.parametrize("language", languages())
+def test_a_twelve_year_old_can_read_what_stands_on_every_card(language: str) -> None:
+    assert reading_age([stop_words(5, language), in_language(language).cards.gentle], language) <= OLDEST

@@ -4,8 +4,9 @@ import pytest
 
 from programs.dosage import Dosage, Prescription, check_prescription
 from programs.errors import Invalid
-from programs.exercises import GENTLE, PHASES, find
+from programs.exercises import PHASES, find
 from programs.templates import Template, must_confirm, suggestions, templates, warnings
+from programs.wording import words
 
 # clinical.md 4.5, by the numbers of the cards in 4.4.
 TABLE = {
@@ -46,7 +47,7 @@ def test_a_group_is_suggested_what_its_parts_are_each_once() -> None:
 
 
 def test_a_stretch_in_the_first_day_is_said_to_be_gentle() -> None:
-    assert suggestions("hamstrings")["A"][1].note == GENTLE["en"]
+    assert suggestions("hamstrings")["A"][1].note == words("en").cards.gentle
     assert suggestions("hamstrings")["B"][0].note == ""
 
 

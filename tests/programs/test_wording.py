@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from programs import errors
+from programs import errors, exercises
 from programs.dosage import say
-from programs.exercises import GENTLE, library, stop_words
+from programs.exercises import library, stop_words
 from programs.letters import as_text
 from programs.muscles import MUSCLES
 from programs.questions import QUESTIONS, STEPS, asks
@@ -87,12 +87,12 @@ def patient_texts(language: str) -> Iterator[str]:
     for question in QUESTIONS:
         yield from (question.say(language), *(label for _, label in question.choices(language)))
     for card in library().values():
-        if text := card.words.get(language):
-            yield from (text.title, text.start, *text.steps, text.easier, text.harder, text.feel)
-            yield from (*text.care, *text.cautions.values())
+        text, dose = exercises.words(card, language), say(card.dosage, language)
+        yield from (text.title, text.start, *text.steps, text.easier, text.harder, text.feel, dose)
+        yield from (*text.care, *text.cautions.values())
     yield from (safety_text(tier, "112", "555 0100", language) for tier in TIERS)
+    yield from (stop_words(5, language), words(language).cards.gentle)
     if language == "en":
-        yield from (stop_words(5, language), GENTLE[language], *(say(card.dosage) for card in library().values()))
         yield from (error.to_person for error in (errors.ProgramsError, errors.NoSuchRecord, errors.Conflict))
 
 

@@ -53,6 +53,7 @@ DEEDS = (
     Deed(care.revise_plan, BEN, ("ada", "p", 1, terms(times=("07:00",)), LATER), "revise plan", "p"),
     Deed(care.hold_plan, CLEO, ("ada", "p", 1, HOLD, LATER), "hold plan", "p"),
     Deed(care.end_plan, BEN, ("ada", "p", 1, LATER), "end plan", "p"),
+    Deed(care.release_phase, CLEO, ("s1", "B", LATER), "release phase", "s1"),
     Deed(care.answer, ADA, ("s1-evening", {"rf_bleed": True}, LATER, LATER), "answer check-in", "s1-evening"),
     Deed(care.complete, ADA, ([DONE], LATER), "record completions", "c1"),
     Deed(care.acknowledge, BEN, ("the flag", LATER), "acknowledge flag", "the flag"),

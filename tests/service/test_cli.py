@@ -28,6 +28,7 @@ from service.auth.tokens import find_token
 from service.clock import SystemClock
 from service.database import Database, connect
 from service.migrations import migrate
+from tests.conftest import application_url
 from tests.service.test_imports import DATA, export
 from tests.world import BEN, populate
 
@@ -236,7 +237,7 @@ async def test_a_server_answers_until_a_signal_stops_it_cleanly(
     tmp_path: Path, database_url: str, by: signal.Signals
 ) -> None:
     port = free_port()
-    settings = {"HOMESTRETCH_DATABASE_URL": database_url, "HOMESTRETCH_PORT": str(port)}
+    settings = {"HOMESTRETCH_DATABASE_URL": application_url(database_url), "HOMESTRETCH_PORT": str(port)}
     async with serving(tmp_path, "serve", **settings) as process, httpx.AsyncClient(trust_env=False) as browser:
         reply = await browser.get(f"http://127.0.0.1:{port}/healthz")
         assert reply.status_code == 200

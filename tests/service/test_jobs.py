@@ -15,7 +15,7 @@ from service.clock import SetClock, SystemClock
 from service.database import Database
 from service.jobs import STALE, Worker, health
 from service.tables import reply
-from tests.world import ADA, BEN, NOON, populate, session
+from tests.world import ADA, BEN, CLINIC, NOON, populate, session
 
 
 class Slow:
@@ -108,7 +108,8 @@ async def test_a_failing_turn_is_counted_and_the_next_one_follows(database: Data
 
 async def test_replies_are_forgotten_after_a_week(database: Database) -> None:
     def keep(db: Connection) -> None:
-        row = {"clinic_id": "c", "person_id": "p", "request": "r", "status": 201, "body": "{}"}
+        populate(db)
+        row = {"clinic_id": CLINIC, "person_id": "p", "request": "r", "status": 201, "body": "{}"}
         db.execute(
             insert(reply), [{**row, "key": "old", "made_at": NOON}, {**row, "key": "new", "made_at": NOON + DAY}]
         )

@@ -29,6 +29,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
     it = read(
         {
             "HOMESTRETCH_DATABASE_URL": "postgresql://localhost/homestretch",
+            "HOMESTRETCH_MIGRATING_URL": "postgresql://owner@localhost/homestretch",
             "HOMESTRETCH_HOST": "0.0.0.0",
             "HOMESTRETCH_PORT": "9000",
             "HOMESTRETCH_PUBLIC_URL": "https://aftercare.example.org",

@@ -10,7 +10,10 @@ from notifications.tables import message
 from programs.instants import HOUR, Instant, say
 from service import care
 from service.api.docs import ROUTES as DOCS
-from service.api.routes import OPEN, SIGNED_IN
+from service.api.routes import ARRIVING, OPEN, SIGNED_IN
+from service.auth.devices import devices_of
+from service.auth.enrolment import make_code
+from service.auth.tokens import Grant, make_token
 from service.care import Who
 from tests.service.api.conftest import Api
 from tests.world import ADA, BEN, CLEO, DOV, EVE, NOON
@@ -30,7 +33,7 @@ DONE = {
 
 
 class Case(NamedTuple):
-    """A request that works; `FLAG` and `MESSAGE` in it stand for ids that only the database knows."""
+    """A request that works; capitals in it (FLAG) stand for ids that only the database knows."""
 
     method: str
     path: str
@@ -57,12 +60,14 @@ CASES = (
     Case("POST", f"{CLINIC_PATH}/needling-sessions", BEN, NEEDLED, 201),
     Case("GET", f"{CLINIC_PATH}/needling-sessions/s1", CLEO),
     Case("PUT", f"{CLINIC_PATH}/needling-sessions/s1", BEN, NEEDLED, if_match='"1"'),
+    Case("POST", f"{CLINIC_PATH}/needling-sessions/s1/release", BEN, {"phase": "B"}),
     Case("DELETE", f"{CLINIC_PATH}/needling-sessions/s1", BEN, if_match='"2"'),
     Case("GET", f"{CLINIC_PATH}/patients/ada/plans", BEN),
     Case("POST", f"{CLINIC_PATH}/patients/ada/plans", BEN, {"title": "Hip", **TERMS}, 201),
     Case("PUT", f"{CLINIC_PATH}/patients/ada/plans/p1", BEN, TERMS, if_match='"1"'),
     Case("POST", f"{CLINIC_PATH}/patients/ada/plans/p1/hold", BEN, {"reason": "needled"}),
     Case("POST", f"{CLINIC_PATH}/patients/ada/plans/p1/end", BEN),
+    Case("GET", f"{CLINIC_PATH}/patients/ada/phases", BEN),
     Case("GET", f"{CLINIC_PATH}/patients/ada/agenda?days=3", BEN),
     Case("POST", f"{CLINIC_PATH}/patients/ada/agenda", BEN, {"plan": {"template": "iliopsoas_b", "times": ["08:00"]}}),
     Case("GET", f"{CLINIC_PATH}/patients/ada/adherence?items=true", BEN),
@@ -78,24 +83,41 @@ CASES = (
     Case("PUT", "/me/addresses/ada-mail", ADA, {"channel": "email", "mailbox": "ada@example.org"}),
     Case("GET", "/me/push-key", ADA),
     Case("POST", "/me/receipts", ADA, {"message_id": "MESSAGE", "kind": "opened", "at": say(NOON + HOUR)}),
+    Case("POST", f"{CLINIC_PATH}/patients/ada/enrolment", BEN, {"way": "screen"}),
+    Case("GET", f"{CLINIC_PATH}/patients/ada/enrolment", BEN),
+    Case("GET", f"{CLINIC_PATH}/patients/ada/devices", BEN),
+    Case("DELETE", f"{CLINIC_PATH}/patients/ada/devices/SPARE", BEN),
+    Case("GET", "/me/devices", ADA),
+    Case("DELETE", "/me/devices/OLD", ADA),
+    Case("POST", "/enrolments/redeem", BEN, {"code": "CODE"}),
     Case("GET", "/healthz", BEN),
 )
+UNSIGNED = ("/healthz", "/enrolments/redeem")
 
 
 def template(handler: HTTPRouteHandler) -> list[tuple[str, str]]:
     return [(str(method), path.replace(":str", "")) for method in handler.http_methods for path in handler.paths]
 
 
-def flagged(db: Connection, now: Instant) -> tuple[str, str]:
-    """The id of a flag that Ada's answer raised, and of a message of hers."""
+def furnished(db: Connection, now: Instant) -> dict[str, str]:
+    """What there must be for these requests to work: a flag and a message of Ada's, two more phones, and a code."""
     reply = care.answer(db, ADA, "s1-evening", {"rf_bleed": True}, now, now)
-    found = db.execute(select(message.c.id).where(message.c.person_id == "ada").limit(1)).scalar_one()
-    return reply.answered.flags[0], found
+    for label in ("spare", "old"):
+        make_token(db, ADA, now, grant=Grant("device", label=label))
+    devices = {it.label.upper(): it.id for it in devices_of(db, ADA.clinic, ADA.id, now)}
+    return {
+        "FLAG": reply.answered.flags[0],
+        "MESSAGE": db.execute(select(message.c.id).where(message.c.person_id == "ada").limit(1)).scalar_one(),
+        "SPARE": devices["SPARE"],
+        "OLD": devices["OLD"],
+        "CODE": make_code(db, DOV, "eve", "screen", None, now).code,
+    }
 
 
 async def requests(api: Api) -> list[Case]:
-    flag, message_id = await api.db.write(flagged, api.clock.now())
-    text = msgspec.json.encode(CASES).decode().replace("FLAG", flag).replace("MESSAGE", message_id)
+    text = msgspec.json.encode(CASES).decode()
+    for name, value in (await api.db.write(furnished, api.clock.now())).items():
+        text = text.replace(name, value)
     return msgspec.json.decode(text, type=list[Case])
 
 
@@ -104,14 +126,23 @@ async def send(api: Api, case: Case, who: Who | None, path: str = "") -> Any:
     return await api(case.method, path or case.path, who, case.body, **headers)
 
 
+def _owned(path: str) -> str:
+    """Below a patient the id is that of what is theirs."""
+    for what in ("plans", "phases", "devices", "enrolment"):
+        path = path.replace(f"patients/{{id}}/{what}", f"patients/{{patient}}/{what}")
+    return path
+
+
 def test_every_route_is_on_the_list() -> None:
     """Whoever adds a route adds a case, and with it the tests below."""
-    table = {one for handler in (*SIGNED_IN, *OPEN) for one in template(handler)}
+    table = {one for handler in (*SIGNED_IN, *ARRIVING, *OPEN) for one in template(handler)}
     ids = {
         "ada": "{id}",
         "s1": "{id}",
         "p1": "{id}",
         "FLAG": "{id}",
+        "SPARE": "{id}",
+        "OLD": "{id}",
         "s1-evening": "{id}",
         "ada-mail": "{id}",
         "ben-mail": "{id}",
@@ -120,7 +151,7 @@ def test_every_route_is_on_the_list() -> None:
     for case in CASES:
         parts = case.path.partition("?")[0].replace("riverside", "{clinic}").split("/")
         named = "/".join(ids.get(part, part) for part in parts)
-        listed.add((case.method, named.replace("patients/{id}/plans", "patients/{patient}/plans")))
+        listed.add((case.method, _owned(named)))
     assert listed == table
     assert [one for handler in DOCS for one in template(handler)] == [("GET", "/openapi.json"), ("GET", "/docs")]
 
@@ -133,7 +164,7 @@ async def test_every_route_works_for_whom_it_is_for(api: Api) -> None:
 
 async def test_without_signing_in_every_route_is_closed(api: Api) -> None:
     for case in await requests(api):
-        if case.path == "/healthz":
+        if case.path in UNSIGNED:
             continue
         for who in (None, Who("riverside", "clinician", "not-a-token")):
             reply = await send(api, case, who)
@@ -143,7 +174,7 @@ async def test_without_signing_in_every_route_is_closed(api: Api) -> None:
 
 async def test_patients_reach_nothing_of_a_clinic_and_clinicians_nothing_of_a_patient(api: Api) -> None:
     for case in await requests(api):
-        if case.path == "/healthz":
+        if case.path in UNSIGNED:
             continue
         strangers = (BEN, DOV) if case.path.startswith("/me") else (ADA, EVE)
         for who in strangers:

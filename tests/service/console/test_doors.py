@@ -21,6 +21,7 @@ CLINICIAN_PAGES = (
     "/clinic/patients/ada",
     "/clinic/patients/ada/needling-sessions",
     "/clinic/patients/ada/plans",
+    "/clinic/patients/ada/phones",
 )
 POSTS = (
     "/today/check-ins/s1-evening",
@@ -32,6 +33,9 @@ POSTS = (
     "/clinic/patients/ada/plans/p1/end",
     "/clinic/patients/ada/consent",
     "/clinic/patients/ada/discharge",
+    "/clinic/patients/ada/phones",
+    "/clinic/patients/ada/phones/d1/end",
+    "/phones/d1/end",
 )
 
 
@@ -66,7 +70,13 @@ async def test_a_stranger_changes_nothing_of_a_patient(browser: Browser, world: 
 
     before = await world.read(everything)
     form = {"do": "save", "confirmed": "yes", "given": "no", "muscles": "QL", "side": "left", "reason": "x", "id": "1"}
-    form |= {"ended_at": "2026-06-01T11:00", "template": "general_hip", "times": "09:00", "starts_on": "2026-06-01"}
+    form |= {
+        "ended_at": "2026-06-01T11:00",
+        "template": "general_hip",
+        "way": "link",
+        "times": "09:00",
+        "starts_on": "2026-06-01",
+    }
     for path in (it for it in POSTS if "ada" in it):
         assert (await browser(DOV).post(path, data=form)).status_code == 404
     assert await world.read(everything) == before

@@ -1,0 +1,53 @@
+"""A patient's phones and browsers: which there are, and ending one, for the clinic and for the patient alike."""
+
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from programs import people
+from programs.errors import NoSuchRecord
+from programs.instants import Instant
+from service import audit
+from service.auth.tokens import Held, end_token, tokens_of
+from service.care import Who
+
+LONGEST_LABEL = 60
+SYSTEMS = (("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"), ("Mac OS", "Mac"))
+# In this order: each of them also says that it is one of those below it.
+BROWSERS = (
+    *(("Edg", "Edge"), ("SamsungBrowser", "Samsung Internet"), ("Firefox", "Firefox"), ("FxiOS", "Firefox")),
+    *(("CriOS", "Chrome"), ("Chrome", "Chrome"), ("Safari", "Safari")),
+)
+
+
+class Device(NamedTuple):
+    """One that is let in now. `seen_at` is as coarse as a few days, see tokens.py."""
+
+    id: str
+    label: str
+    bound_at: Instant
+    seen_at: Instant
+
+
+def devices_of(db: Connection, clinic: str, patient: str, now: Instant) -> list[Device]:
+    """The one used last first. Raises NoSuchRecord for no patient of this clinic."""
+    people.patient_of(db, clinic, patient)
+    return [_device(it) for it in tokens_of(db, Who(clinic, "patient", patient), now) if it.use == "device"]
+
+
+def _device(it: Held) -> Device:
+    return Device(it.id, it.label, it.made_at, it.seen_at)
+
+
+def end_device(db: Connection, who: Who, patient: str, id: str, now: Instant) -> None:
+    """From its next request on it is nobody's. Raises NoSuchRecord for one that is not theirs, or has ended."""
+    if all(it.id != id for it in devices_of(db, who.clinic, patient, now)) or not end_token(db, who.clinic, id, now):
+        raise NoSuchRecord("device", id)
+    audit.note(db, who.clinic, str(who), "end device", patient, id, now)
+
+
+def name_of(user_agent: str) -> str:
+    """ "Chrome on Android": enough to tell one's phones apart, and too little to follow anybody."""
+    browser = next((name for mark, name in BROWSERS if mark in user_agent), "A browser")
+    system = next((name for mark, name in SYSTEMS if mark in user_agent), "Linux" if "Linux" in user_agent else "")
+    return f"{browser} on {system}" if system else browser

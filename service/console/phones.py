@@ -1,0 +1,161 @@
+"""A patient's phones: the clinic lets one in by a code, on the screen or by link, and ends it; patients see their own.
+
+The page that a code opens, /enrol, is for anybody. Looking at it does nothing, as mail scanners look at every link;
+the code stands behind the #, which no browser sends, until somebody presses the button.
+"""
+
+from typing import NamedTuple
+
+import segno
+from litestar import Response, get, post
+from litestar.params import FromPath
+from markupsafe import Markup
+from sqlalchemy import Connection
+
+from programs import people
+from programs.errors import Invalid
+from programs.instants import Instant
+from programs.people import Patient
+from service.api.enrolment import RedeemIn, link, missed, redeem
+from service.auth import devices, enrolment
+from service.auth.devices import Device
+from service.auth.enrolment import LONGEST, Made, Missed, Standing
+from service.auth.peer import address_of
+from service.care import Who
+from service.console.doors import COOKIE, COOKIE_DAYS, Here, clinician_here, cookie, desk_of, patient_here
+from service.console.forms import PageRequest, a_number, one_of, typed
+from service.console.pages import HEADERS, go, page
+from service.errors import Refused
+
+WAYS = ("screen", "link")
+# The one page with a script: it takes the code out of the address, which no server ever sees.
+SCRIPTED = {"Content-Security-Policy": HEADERS["Content-Security-Policy"] + "; script-src 'self'"}
+
+
+class Phones(NamedTuple):
+    patient: Patient
+    devices: list[Device]
+    code: Standing | None
+
+
+class Shown(NamedTuple):
+    """A new code, for the one page that shows it."""
+
+    made: Made
+    url: str
+    picture: Markup
+
+
+def phones(db: Connection, clinic: str, patient: str, now: Instant) -> Phones:
+    return Phones(
+        people.patient_of(db, clinic, patient),
+        devices.devices_of(db, clinic, patient, now),
+        enrolment.standing(db, clinic, patient),
+    )
+
+
+# the clinic's page
+
+
+@get("/clinic/patients/{id:str}/phones")
+async def show(request: PageRequest, id: FromPath[str]) -> Response[str]:
+    return await _show(await clinician_here(request), id)
+
+
+@post("/clinic/patients/{id:str}/phones", status_code=200)
+async def let_in(request: PageRequest, id: FromPath[str]) -> Response[str]:
+    """The code is on the page this makes and nowhere else."""
+    here = await clinician_here(request)
+    it = await typed(request)
+    try:
+        way = one_of(WAYS, it["way"], "way")
+        year = a_number(it["birth_year"], "birth_year") if way == "link" else None
+        made: Made = await here.db.write(enrolment.make_code, here.who, id, way, year, here.now)
+    except Invalid as error:
+        return await _show(here, id, error=error, status=422)
+    url = link(desk_of(request), made.code)
+    return await _show(here, id, Shown(made, url, _picture(url)))
+
+
+async def _show(
+    here: Here, id: str, shown: Shown | None = None, error: Invalid | None = None, status: int = 200
+) -> Response[str]:
+    found: Phones = await here.db.read(phones, here.who.clinic, id, here.now)
+    return page("phones", status, here=here, it=found, shown=shown, error=error)
+
+
+def _picture(url: str) -> Markup:
+    """Markup, as it is ours alone: a URL goes in, squares come out."""
+    svg = segno.make(url, error="m", micro=False).svg_inline(border=4, dark="#1c2429", light="#fff", omitsize=True)
+    return Markup(svg)  # noqa: S704
+
+
+@post("/clinic/patients/{id:str}/phones/{device:str}/end")
+async def end(request: PageRequest, id: FromPath[str], device: FromPath[str]) -> Response[str]:
+    here = await clinician_here(request)
+    await _end(request, here.who, id, device)
+    return go(f"/clinic/patients/{id}/phones")
+
+
+async def _end(request: PageRequest, who: Who, patient: str, device: str) -> None:
+    desk = desk_of(request)
+    await desk.db.at(who.clinic).write(devices.end_device, who, patient, device, desk.clock.now())
+    desk.gate.forget(Who(who.clinic, "patient", patient))
+
+
+# the patient's own
+
+
+@get("/phones")
+async def show_own(request: PageRequest) -> Response[str]:
+    here = await patient_here(request)
+    held = await desk_of(request).gate.held(request.cookies.get(COOKIE, ""))
+    found = await here.db.read(devices.devices_of, here.who.clinic, here.who.id, here.now)
+    return page("own_phones", here=here, devices=found, this=held.id if held else "")
+
+
+@post("/phones/{device:str}/end")
+async def end_own(request: PageRequest, device: FromPath[str]) -> Response[str]:
+    here = await patient_here(request)
+    await _end(request, here.who, here.who.id, device)
+    return go("/phones")
+
+
+# whoever has a code
+
+
+@get("/enrol")
+async def ask() -> Response[str]:
+    return _ask()
+
+
+def _ask(status: int = 200, problem: str = "", code: str = "") -> Response[str]:
+    reply = page("enrol", status, here=None, problem=problem, code=code)
+    reply.headers.update(SCRIPTED)
+    return reply
+
+
+@post("/enrol")
+async def arrive(request: PageRequest) -> Response[str]:
+    """Lets this browser in; who was signed in with it before is not any more."""
+    desk, it = desk_of(request), await typed(request)
+    label = devices.name_of(request.headers.get("user-agent", ""))
+    asked = RedeemIn(code=it["code"][:LONGEST], second=it["second"][:40], label=label)
+    try:
+        done = await redeem(desk, address_of(request.scope, desk.settings.proxies), asked)
+    except Refused as refused:
+        return _ask(refused.kind.status, refused.detail)
+    if isinstance(done, Missed):
+        return _ask(422, f"That {missed(done)}.", asked.code if done.tries_left else "")
+    await _leave(request)
+    return go("/today", cookie(request, done.token, COOKIE_DAYS * 86_400))
+
+
+async def _leave(request: PageRequest) -> None:
+    """A phone that is passed on opens nothing any more of whoever had it before."""
+    before = await desk_of(request).gate.held(request.cookies.get(COOKIE, ""))
+    if before is not None and before.use == "device":
+        await _end(request, before.who, before.who.id, before.id)
+
+
+ROUTES = [show, let_in, end, show_own, end_own, ask, arrive]
