@@ -4,11 +4,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, text, update
 
-from notifications.tables import address, message
+from notifications.tables import address, endpoint, message
 from programs import walls
 from programs.errors import NoSuchRecord
+from programs.ids import derived_id
 from programs.instants import Instant
 from programs.tables import among
 from programs.tables import clinic as clinics
@@ -40,20 +41,72 @@ _GONE = (
     )
     .values(gone_at=bindparam("tried_at"), gone_reason=bindparam("why"))
 )
+# Both databases know these words, which SQLAlchemy has for each of them apart.
+_FIRST = text(
+    "INSERT INTO endpoint (key, clinic, address_id) VALUES (:key, :clinic, :address) ON CONFLICT (key) DO NOTHING"
+)
+_HOLDER = select(endpoint.c.clinic, endpoint.c.address_id).where(endpoint.c.key == bindparam("key")).with_for_update()
+_HOLD = (
+    update(endpoint)
+    .where(endpoint.c.key == bindparam("which"))
+    .values(clinic=bindparam("taker"), address_id=bindparam("as"))
+)
+_PASSED_ON = (
+    update(address)
+    .where(
+        address.c.clinic_id == bindparam("clinic"),
+        address.c.id == bindparam("address"),
+        address.c.endpoint == bindparam("held"),
+        address.c.gone_at.is_(None),
+    )
+    .values(gone_at=bindparam("now"), gone_reason="passed on")
+)
 
 
 def put_address(
     db: Connection, clinic: str, person: str, id: str, channel: str, value: Mapping[str, Any], now: Instant
 ) -> None:
-    """Add an address, or renew one under its id. Raises NoSuchRecord for the id of somebody else's address."""
+    """Add an address, or renew one under its id. Raises NoSuchRecord for the id of somebody else's address.
+
+    An endpoint of a push service is one phone: whoever had it before, here or in another clinic, has it no longer.
+    Whoever has it now is not told that somebody did.
+    """
     mine = (address.c.clinic_id == clinic) & (address.c.id == id)
     renewed = {"channel": channel, "value": value, "added_at": now, "gone_at": None, "gone_reason": None}
+    renewed |= {"device_id": None, "endpoint": _take_over(db, clinic, id, str(value.get("endpoint", "")), now)}
     done = db.execute(update(address).where(mine, address.c.person_id == person).values(**renewed))
     if done.rowcount == 1:
         return
     if db.execute(select(address.c.id).where(mine)).first() is not None:
         raise NoSuchRecord("address", id)
     db.execute(insert(address), {"clinic_id": clinic, "id": id, "person_id": person, **renewed})
+
+
+def _take_over(db: Connection, clinic: str, id: str, url: str, now: Instant) -> str | None:
+    """Until this transaction ends, nobody else can take the same endpoint: they wait at its row."""
+    if not url:
+        return None
+    key = derived_id("endpoint", url.replace(":443/", "/", 1))
+    values = {"key": key, "clinic": clinic, "address": id}
+    db.execute(_FIRST, values)
+    before, address_id = db.execute(_HOLDER, {"key": key}).one()
+    if (before, address_id) != (clinic, id):
+        db.execute(_HOLD, {"which": key, "taker": clinic, "as": id})
+        walls.enter(db, before)
+        db.execute(_PASSED_ON, {"clinic": before, "address": address_id, "held": key, "now": now})
+        walls.enter(db, clinic)
+    return key
+
+
+def tie(db: Connection, clinic: str, id: str, device: str) -> None:
+    """This address was registered with that device, and ends with it."""
+    db.execute(update(address).where(address.c.clinic_id == clinic, address.c.id == id).values(device_id=device))
+
+
+def end_with_device(db: Connection, clinic: str, device: str, now: Instant) -> None:
+    """The phone was signed out, lost or passed on: nothing is sent to where it was reached."""
+    through = (address.c.clinic_id == clinic) & (address.c.device_id == device) & address.c.gone_at.is_(None)
+    db.execute(update(address).where(through).values(gone_at=now, gone_reason="the device was ended"))
 
 
 def living(db: Connection, clinic: str, people: Sequence[str]) -> dict[str, list[Address]]:

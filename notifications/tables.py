@@ -80,8 +80,21 @@ address = Table(
     INSTANT("added_at"),
     INSTANT("gone_at", nullable=True),
     Column("gone_reason", Text),
+    ID("device_id", nullable=True),  # what it was registered with; it ends with it
+    ID("endpoint", nullable=True),  # digest of a push endpoint, which one person has at a time
 )
 Index(None, address.c.clinic_id, address.c.person_id)
+
+# Who has a push endpoint now, in whichever clinic: an endpoint is a phone, and a phone may be passed on. It holds no
+# clinic_id, as whoever registers must find the one who had it; digests and ids only.
+endpoint = Table(
+    "endpoint",
+    metadata,
+    ID("key", primary_key=True),
+    ID("clinic"),
+    ID("address_id"),
+    sqlite_with_rowid=False,
+)
 
 preference = Table(
     "preference",

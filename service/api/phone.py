@@ -7,13 +7,14 @@ from litestar import get, post, put
 from litestar.response.base import ASGIResponse
 from sqlalchemy import Connection
 
+from notifications import addresses
 from notifications.channels import ADDRESSES, new_address
 from notifications.channels.addresses import ConsoleAddress
 from notifications.channels.vapid import VapidKeys
 from notifications.receipts import Kind
 from programs.instants import Instant
 from service import care
-from service.api.call import ApiRequest, at_clinic, at_me
+from service.api.call import ApiRequest, Call, at_clinic, at_me
 from service.api.doc import Doc
 from service.api.wire import Body, Id, Moment, Out, instant
 from service.care import Who
@@ -64,7 +65,7 @@ async def put_address(request: ApiRequest) -> ASGIResponse:
     call = await at_me(request)
     it = await call.body(AddressIn)
     kind, value = _checked(it, call)
-    return await call.change(_put, call.who, call.id(), kind, value, call.now)
+    return await call.change(_put, call, call.id(), kind, value)
 
 
 @put("/clinics/{clinic:str}/addresses/{id:str}", doc=Doc(takes=AddressIn, gives=AddressOut))
@@ -73,7 +74,7 @@ async def put_own_address(request: ApiRequest) -> ASGIResponse:
     call = await at_clinic(request)
     it = await call.body(AddressIn)
     kind, value = _checked(it, call)
-    return await call.change(_put, call.who, call.id(), kind, value, call.now)
+    return await call.change(_put, call, call.id(), kind, value)
 
 
 @get("/me/push-key", doc=Doc(gives=PushKeyOut))
@@ -107,8 +108,10 @@ def _checked(it: Any, call: Any) -> tuple[str, dict[str, Any]]:
     return kind, value
 
 
-def _put(db: Connection, who: Who, id: str, kind: str, value: dict[str, Any], now: Instant) -> AddressOut:
-    care.put_address(db, who, who.id, id, kind, value, now)
+def _put(db: Connection, call: Call, id: str, kind: str, value: dict[str, Any]) -> AddressOut:
+    care.put_address(db, call.who, call.who.id, id, kind, value, call.now)
+    if call.held.use == "device":
+        addresses.tie(db, call.who.clinic, id, call.held.id)
     return AddressOut(id=id, channel=kind)
 
 

@@ -1,9 +1,15 @@
-"""A patient's phones and browsers: which there are, and ending one, for the clinic and for the patient alike."""
+"""A patient's phones and browsers: which there are, and ending one, for the clinic and for the patient alike.
+
+A device's token is not exchanged for a new one at each use. That would tell of a stolen one, but a phone that loses the
+reply on a bad line would lock its owner out at seven in the morning; instead a token is asked for in the database, is
+seen by its owner and the clinic, ends when either says so, and after 90 days without use.
+"""
 
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from notifications import addresses
 from programs import people
 from programs.errors import NoSuchRecord
 from programs.instants import Instant
@@ -43,6 +49,7 @@ def end_device(db: Connection, who: Who, patient: str, id: str, now: Instant) ->
     """From its next request on it is nobody's. Raises NoSuchRecord for one that is not theirs, or has ended."""
     if all(it.id != id for it in devices_of(db, who.clinic, patient, now)) or not end_token(db, who.clinic, id, now):
         raise NoSuchRecord("device", id)
+    addresses.end_with_device(db, who.clinic, id, now)
     audit.note(db, who.clinic, str(who), "end device", patient, id, now)
 
 

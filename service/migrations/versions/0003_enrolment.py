@@ -1,4 +1,4 @@
-"""Codes that let a patient's phone in; limits on how often something may be tried."""
+"""Codes that let a patient's phone in, whose a push endpoint is, limits on how often something may be tried."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -37,8 +37,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("clinic_id", "patient_id", name="pk_enrolment"),
     )
     op.create_index("ix_enrolment_hash", "enrolment", ["hash"], unique=True)
+    with op.batch_alter_table("address") as address:
+        address.add_column(sa.Column("device_id", sa.String(length=64), nullable=True))
+        address.add_column(sa.Column("endpoint", sa.String(length=64), nullable=True))
+    op.create_table(
+        "endpoint",
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("clinic", sa.String(length=64), nullable=False),
+        sa.Column("address_id", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("key", name="pk_endpoint"),
+        sqlite_with_rowid=False,
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("endpoint")
+    with op.batch_alter_table("address") as address:
+        address.drop_column("endpoint")
+        address.drop_column("device_id")
     op.drop_table("enrolment")
     op.drop_table("rate")

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from sqlalchemy import Connection, select
 
+from notifications import addresses
 from programs.instants import MINUTE
 from programs.tables import metadata
 from service.auth import limits
@@ -80,6 +81,22 @@ async def test_a_patient_ends_an_old_phone_and_signs_out_of_this_one(api: Api) -
     assert (await api("GET", "/me/today", ADA)).status_code == 401
     assert (await api("DELETE", "/me/devices/this", phone)).json() == {"items": []}
     assert (await api("GET", "/me/today", phone)).status_code == 401
+
+
+async def test_a_phone_that_is_ended_gets_no_message(api: Api) -> None:
+    """Whichever of the two ends it, the address registered with it ends with it, and no other."""
+
+    def living(db: Connection) -> list[str]:
+        return [it.id for it in addresses.living(db, CLINIC, ["ada"])["ada"]]
+
+    phone, device = await let_in(api)
+    for id, who in (("of-phone", phone), ("of-old", ADA)):
+        await api("PUT", f"/me/addresses/{id}", who, {"channel": "email", "mailbox": f"{id}@example.org"})
+    assert await api.db.read(living) == ["ada-phone", "of-old", "of-phone"]
+    await api("DELETE", f"{DEVICES}/{device}", BEN)
+    assert await api.db.read(living) == ["ada-phone", "of-old"]
+    await api("DELETE", "/me/devices/this", ADA)
+    assert await api.db.read(living) == ["ada-phone"]
 
 
 async def test_nobody_ends_the_phone_of_another(api: Api) -> None:
