@@ -253,7 +253,7 @@ def parcel(it: Claimed, now: Instant) -> Parcel:
         delivery_id=it.row.id,
         title=said.title,
         body=said.body,
-        path="/flags" if "alert" in kinds else f"/open/{it.row.id}",
+        path="/flags" if it.row.key.startswith("alert:") else f"/open/{it.row.id}",
         urgency="normal" if kinds == {"bout"} else "high",
         expires_in=min(max(0, (it.row.closes - now) // SECOND), LONGEST_WAIT),
         language=it.language,

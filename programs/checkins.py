@@ -6,15 +6,17 @@ from typing import Any, cast
 import msgspec
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from programs import questions, triage
+from programs import people, questions, rules, triage
 from programs.aftercare import ANSWERABLE, CheckIn, check_ins
-from programs.errors import Conflict, NoSuchRecord
+from programs.errors import Conflict, Invalid, NoSuchRecord
 from programs.ids import derived_id
 from programs.instants import HOUR, Instant
 from programs.needling import Recorded
 from programs.questions import STEPS, Question, Step
 from programs.tables import among, answer, check_in, flag, patient
 from programs.triage import Finding
+
+LONGEST_NOTE = 500
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -27,6 +29,8 @@ class Answered(msgspec.Struct, frozen=True):
 
 
 class Flag(msgspec.Struct, frozen=True):
+    """`acknowledge_by` and `nobody_at` are its clock: until when its own clinician, and then the fallback, has time."""
+
     id: str
     patient_id: str
     patient_name: str
@@ -35,8 +39,15 @@ class Flag(msgspec.Struct, frozen=True):
     tier: str
     finding: Finding
     raised_at: Instant
+    acknowledge_by: Instant | None
+    nobody_at: Instant | None
     acknowledged_at: Instant | None
     acknowledged_by: str | None
+    note: str | None
+
+    def nobody(self, now: Instant) -> bool:
+        """Everybody who was to be told had their time, and nobody has acknowledged it."""
+        return self.acknowledged_at is None and self.nobody_at is not None and self.nobody_at <= now
 
 
 _COLUMNS = (
@@ -126,8 +137,11 @@ _FLAGS = select(
     flag.c.tier,
     flag.c.finding,
     flag.c.raised_at,
+    flag.c.acknowledge_by,
+    flag.c.nobody_at,
     flag.c.acknowledged_at,
     flag.c.acknowledged_by,
+    flag.c.note,
 ).join(patient, (patient.c.clinic_id == flag.c.clinic_id) & (patient.c.id == flag.c.patient_id))
 
 
@@ -210,8 +224,10 @@ def answer_check_in(
     row = {"clinic_id": clinic, "check_in_id": it.id, "version": version, "answers": merged}
     db.execute(insert(answer), {**row, "questions_version": questions.VERSION, "answered_at": at, "received_at": now})
     hours = (at - recorded.session.ended_at) / HOUR
-    findings = triage.triage(step, merged, earlier, hours)
-    _settle_day3(db, clinic, recorded.id, step, triage.needs_day3(merged, findings))
+    off = people.clinic_of(db, clinic).settings.triage_off is not None
+    findings = () if off else triage.triage(step, merged, earlier, hours, rules.standing(db, clinic))
+    # Where nothing is read into answers, none of them makes the 72 h check-in unneeded.
+    _settle_day3(db, clinic, recorded.id, step, off or triage.needs_day3(merged, findings))
     db.execute(
         update(check_in)
         .where(check_in.c.clinic_id == clinic, check_in.c.id == it.id)
@@ -297,12 +313,14 @@ def flag_of(db: Connection, clinic: str, id: str) -> Flag:
     return _flag(row)
 
 
-def acknowledge(db: Connection, clinic: str, id: str, by: str, now: Instant) -> Flag:
-    """The first to acknowledge stands; doing it again changes nothing."""
+def acknowledge(db: Connection, clinic: str, id: str, by: str, now: Instant, note: str = "") -> Flag:
+    """The first to acknowledge stands, with what they noted; doing it again changes nothing."""
+    if len(note) > LONGEST_NOTE:
+        raise Invalid("note", f"must be at most {LONGEST_NOTE} characters")
     db.execute(
         update(flag)
         .where(flag.c.clinic_id == clinic, flag.c.id == id, flag.c.acknowledged_at.is_(None))
-        .values(acknowledged_at=now, acknowledged_by=by)
+        .values(acknowledged_at=now, acknowledged_by=by, note=note.strip() or None)
     )
     return flag_of(db, clinic, id)
 

@@ -24,12 +24,42 @@ Role = Literal["clinician", "admin"]
 ROLES: tuple[Role, ...] = ("clinician", "admin")
 
 
+class Opening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When the clinic is open on one day of the week, on its own clock."""
+
+    opens: str = "09:00"
+    closes: str = "17:00"
+
+
+class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long a flag may wait, and who is told next (notifications/escalation.py). All of it is a proposal [P].
+
+    `opening` is Monday to Sunday, None for closed. `chain` names clinicians in turn, "on-call" among them for the
+    clinic's on-call address; where it is empty the clinic's admins are told, all at once.
+    """
+
+    emergency_minutes: int = 15
+    same_day_minutes: int = 240  # of the time the clinic is open
+    opening: tuple[Opening | None, ...] = (Opening(), Opening(), Opening(), Opening(), Opening(), None, None)
+    chain: tuple[str, ...] = ()
+
+
+class TriageOff(msgspec.Struct, frozen=True):
+    """Why the clinic switched triage off, who did, and when."""
+
+    reason: str
+    by: str
+    at: Instant
+
+
 class ClinicSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a clinic decides for itself; a field each, with the default for a clinic that has decided nothing."""
 
     # A clinic of a few people stands in for each other: a same-day flag is read by whoever is there. Where that is
     # not so, false leaves each clinician the patients they treat; every look is noted either way.
     clinicians_see_all: bool = True
+    triage_off: TriageOff | None = None
+    watch: Watch = Watch()
 
 
 class Clinic(msgspec.Struct, frozen=True):

@@ -252,6 +252,8 @@ check_in = Table(
 )
 Index(None, check_in.c.clinic_id, check_in.c.patient_id, check_in.c.target)
 Index(None, check_in.c.clinic_id, check_in.c.session_id)
+_OPEN = check_in.c.state == "open"
+Index("ix_check_in_open", check_in.c.clinic_id, check_in.c.closes, sqlite_where=_OPEN, postgresql_where=_OPEN)
 
 answer = Table(  # append-only: a second thought is a second row
     "answer",
@@ -278,11 +280,69 @@ flag = Table(
     INSTANT("raised_at"),
     INSTANT("acknowledged_at", nullable=True),
     Column("acknowledged_by", Text),
+    INSTANT("acknowledge_by", nullable=True),
+    INSTANT("nobody_at", nullable=True),
+    Column("note", Text),
     one_of("tier", "emergency", "same_day", "next_visit"),
     belongs_to("patient", "patient_id"),
     belongs_to("check_in", "check_in_id"),
 )
 Index(None, flag.c.clinic_id, flag.c.raised_at, flag.c.id)
+_WAITING = flag.c.acknowledged_at.is_(None)
+Index("ix_flag_waiting", flag.c.clinic_id, flag.c.nobody_at, sqlite_where=_WAITING, postgresql_where=_WAITING)
+
+follow_up = Table(  # somebody of the clinic looked after a check-in that was not answered
+    "follow_up",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("check_in_id", primary_key=True),
+    Column("note", Text, nullable=False),
+    Column("followed_by", Text, nullable=False),
+    INSTANT("followed_at"),
+    belongs_to("check_in", "check_in_id"),
+)
+
+rule_decision = Table(  # append-only: what a clinic decided about a rule of triage; the latest counts
+    "rule_decision",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    Column("rule", String(64), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("rule_version", String(16), nullable=False),
+    Column("decision", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("decided_by", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    INSTANT("decided_at"),
+    one_of("decision", "approved", "off", "on"),
+    ForeignKeyConstraint(["clinic_id"], ["clinic.clinic_id"]),
+)
+
+activity = Table(  # something a patient finds hard, in their own words
+    "activity",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("id", primary_key=True),
+    ID("patient_id"),
+    Column("words", Text, nullable=False),
+    Column("added_by", Text, nullable=False),
+    INSTANT("added_at"),
+    INSTANT("ended_at", nullable=True),
+    belongs_to("patient", "patient_id"),
+)
+Index(None, activity.c.clinic_id, activity.c.patient_id)
+
+rating = Table(  # append-only: how well each activity goes, and how the problem is now
+    "rating",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("patient_id", primary_key=True),
+    ID("id", primary_key=True),
+    Column("value", Value, nullable=False),
+    INSTANT("rated_at"),
+    INSTANT("received_at"),
+    belongs_to("patient", "patient_id"),
+)
 
 plan = Table(
     "plan",

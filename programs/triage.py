@@ -1,15 +1,16 @@
 """What answers mean: rules in one table turn them into findings. It routes; it never says what is wrong, nor that
-nothing is. No finding is not "fine", and free text is passed on to a human unread.
+nothing is. No finding is not "fine", and free text is passed on to a human unread. Pure.
 
-A rule is added by one entry in RULES. Thresholds are proposals [P] of clinical.md until a clinician approves them.
+A rule is added by one entry in RULES. Thresholds are proposals [P] of clinical.md until a clinician approves them,
+clinic by clinic (rules.py). Whatever a rule says or does is changed only together with its version.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from programs.questions import Answers, Step
+from programs.questions import BY_ID, Answers, Question, Step
 from programs.wording import words
 
 Tier = Literal["emergency", "same_day", "next_visit"]
@@ -30,14 +31,22 @@ Inputs = dict[str, Any]
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """`when` gives the answers it fired on, or None."""
+    """`when` gives the answers it fired on, or None; `says` is the whole rule in words, threshold included."""
 
     id: str
     tier: Tier
     when: Callable[[Seen], Inputs | None]
+    says: str
     source: str
     version: str = "1"
-    approved_by: str = NOT_APPROVED
+
+
+class Standing(NamedTuple):
+    """What a clinic decided about a rule: who approved which version of it, or that it is off."""
+
+    version: str
+    approved_by: str
+    off: bool = False
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -48,6 +57,7 @@ class Finding(msgspec.Struct, frozen=True):
     rule_version: str
     source: str
     inputs: Inputs
+    approved_by: str = NOT_APPROVED
 
 
 def _chose(question: str, *options: bool | str) -> Callable[[Seen], Inputs | None]:
@@ -104,51 +114,111 @@ def _score(answers: Answers, question: str) -> int | None:
 
 _RED, _ORANGE = "clinical.md 2.4 tier 3, 2.5", "clinical.md 2.4 tier 2, 2.5"
 
+
+def _asked(id: str, tier: Tier, source: str) -> Rule:
+    """A warning sign that was asked about and is there."""
+    return Rule(id=id, tier=tier, when=_yes(id), says=f"“{BY_ID[id].say('en')}” Yes.", source=f"{source} {id} [K]")
+
+
 RULES: tuple[Rule, ...] = (
-    Rule(id="rf_breath", tier="emergency", when=_yes("rf_breath"), source=f"{_RED} rf_breath [K]"),
-    Rule(id="rf_chest", tier="emergency", when=_yes("rf_chest"), source=f"{_RED} rf_chest [K]"),
-    Rule(id="rf_blood", tier="emergency", when=_yes("rf_blood"), source=f"{_RED} rf_blood [K]"),
+    _asked("rf_breath", "emergency", _RED),
+    _asked("rf_chest", "emergency", _RED),
+    _asked("rf_blood", "emergency", _RED),
     Rule(
         id="rf_collapse_not_recovered",
         tier="emergency",
         when=_chose("rf_collapse", "fainted_not_recovered", "fainted_hurt"),
+        says="Fainted since the visit, and hurt or not feeling like themselves yet.",
         source=f"{_RED} rf_collapse [K]",
     ),
-    Rule(id="rf_bleed", tier="emergency", when=_yes("rf_bleed"), source=f"{_RED} rf_bleed [K], 10 min [P]"),
-    Rule(id="rf_cauda", tier="emergency", when=_yes("rf_cauda"), source=f"{_RED} rf_cauda [K]"),
-    Rule(id="rf_belly", tier="emergency", when=_yes("rf_belly"), source=f"{_RED} rf_belly [K]"),
+    Rule(
+        id="rf_bleed",
+        tier="emergency",
+        when=_yes("rf_bleed"),
+        says=f"“{BY_ID['rf_bleed'].say('en')}” Yes.",
+        source=f"{_RED} rf_bleed [K], 10 min [P]",
+    ),
+    _asked("rf_cauda", "emergency", _RED),
+    _asked("rf_belly", "emergency", _RED),
     Rule(
         id="rf_collapse",
         tier="same_day",
         when=_chose("rf_collapse", "nearly", "fainted_recovered"),
+        says="Nearly fainted since the visit, or fainted and feeling like themselves again.",
         source=f"{_ORANGE} rf_collapse [K]",
     ),
-    Rule(id="rf_cough", tier="same_day", when=_yes("rf_cough"), source="clinical.md 2.5 rf_cough [P], 2.2 Patel [S]"),
-    Rule(id="rf_nerve", tier="same_day", when=_yes("rf_nerve"), source=f"{_ORANGE} rf_nerve [K]"),
-    Rule(id="rf_swell", tier="same_day", when=_yes("rf_swell"), source=f"{_ORANGE} rf_swell [K]"),
-    Rule(id="rf_infect", tier="same_day", when=_yes("rf_infect"), source=f"{_ORANGE} rf_infect [K]"),
-    Rule(id="rf_calf", tier="same_day", when=_yes("rf_calf"), source=f"{_ORANGE} rf_calf [K]"),
-    Rule(id="sore_severe", tier="same_day", when=_severe, source="clinical.md 2.4 tier 2: pain 8 of 10 or more [P]"),
-    Rule(id="sore_rising", tier="same_day", when=_rising, source="clinical.md 2.4 tier 2, 1.2.1: 48 h over 24 h [P]"),
-    Rule(id="sore_lasting", tier="next_visit", when=_lasting, source="clinical.md 2.4 tier 1, 1.2.1: 72 h [P]"),
+    Rule(
+        id="rf_cough",
+        tier="same_day",
+        when=_yes("rf_cough"),
+        says=f"“{BY_ID['rf_cough'].say('en')}” Yes.",
+        source="clinical.md 2.5 rf_cough [P], 2.2 Patel [S]",
+    ),
+    _asked("rf_nerve", "same_day", _ORANGE),
+    _asked("rf_swell", "same_day", _ORANGE),
+    _asked("rf_infect", "same_day", _ORANGE),
+    _asked("rf_calf", "same_day", _ORANGE),
+    Rule(
+        id="sore_severe",
+        tier="same_day",
+        when=_severe,
+        says="Soreness where the needles went is 8 of 10 or more, at any time.",
+        source="clinical.md 2.4 tier 2: pain 8 of 10 or more [P]",
+    ),
+    Rule(
+        id="sore_rising",
+        tier="same_day",
+        when=_rising,
+        says="Soreness at the 48 h check-in is 2 points or more above the 24 h check-in of the same needling session.",
+        source="clinical.md 2.4 tier 2, 1.2.1: 48 h over 24 h [P]",
+    ),
+    Rule(
+        id="sore_lasting",
+        tier="next_visit",
+        when=_lasting,
+        says="Soreness is 4 of 10 or more at the 72 h check-in, or 72 hours or more after that needling session.",
+        source="clinical.md 2.4 tier 1, 1.2.1: 72 h [P]",
+    ),
     Rule(
         id="usual_worse",
         tier="next_visit",
         when=_usual_worse,
+        says="The usual pain is 2 points or more above the lowest earlier answer after the same needling session.",
         source="clinical.md 2.4 tier 1: usual pain a bit worse [K]; two points: 3.1 Suzuki 2020 [S]",
     ),
-    Rule(id="written", tier="next_visit", when=_written, source="clinical.md 2.5 q_free: human reads [P]"),
+    Rule(
+        id="written",
+        tier="next_visit",
+        when=_written,
+        says="The patient wrote something. No rule reads it; a person does.",
+        source="clinical.md 2.5 q_free: human reads [P]",
+    ),
 )
+RULE: Mapping[str, Rule] = {rule.id: rule for rule in RULES}
 
 
-def triage(step: Step, answers: Answers, earlier: Mapping[Step, Answers], hours: float) -> tuple[Finding, ...]:
-    """Every rule that fires, worst first; `hours` since the needling session ended. Checked answers only."""
-    seen = Seen(step, answers, earlier, hours)
+def triage(
+    step: Step,
+    answers: Answers,
+    earlier: Mapping[Step, Answers],
+    hours: float,
+    standing: Mapping[str, Standing] | None = None,
+) -> tuple[Finding, ...]:
+    """Every rule that fires and is not off at this clinic, worst first; `hours` since that needling session ended.
+
+    Checked answers only. Each finding says who approved that version of its rule, or that nobody has.
+    """
+    seen, standing = Seen(step, answers, earlier, hours), standing or {}
     return tuple(
-        Finding(rule.tier, rule.id, rule.version, rule.source, inputs)
+        Finding(rule.tier, rule.id, rule.version, rule.source, inputs, approver(rule, standing.get(rule.id)))
         for rule in RULES
-        if (inputs := rule.when(seen)) is not None
+        if not ((it := standing.get(rule.id)) and it.off) and (inputs := rule.when(seen)) is not None
     )
+
+
+def approver(rule: Rule, standing: Standing | None) -> str:
+    """A changed rule has a new version, which nobody has approved yet."""
+    return standing.approved_by if standing and standing.version == rule.version else NOT_APPROVED
 
 
 def needs_day3(answers: Answers, findings: tuple[Finding, ...]) -> bool:
@@ -167,6 +237,20 @@ def safety_text(tier: Tier, emergency_number: str, clinic_phone: str, language: 
     phone = it.phone.format(phone=clinic_phone) if clinic_phone else it.phone_unknown
     unwell = unwell_text(emergency_number, language)
     return text.format(number=emergency_number or it.local_number, phone=phone, unwell=unwell)
+
+
+def off_text(emergency_number: str, language: str = "en") -> str:
+    """What a patient reads where their clinic has switched triage off: that nobody is told, and what to do."""
+    return words(language).forms.triage_off.format(unwell=unwell_text(emergency_number, language))
+
+
+def beside(question: Question, emergency_number: str, language: str, off: bool) -> str:
+    """What stands beside a question: who reads one's own words and, where no rule weighs the answer, what to do."""
+    it = words(language)
+    if question.kind == "free_text":
+        return it.forms.free_text.format(unwell=unwell_text(emergency_number, language))
+    asked = it.questions.get(question.id)
+    return asked.urgent.format(number=emergency_number or it.safety.local_number) if off and asked else ""
 
 
 def unwell_text(emergency_number: str, language: str = "en") -> str:
