@@ -55,7 +55,7 @@ _STOP = (
     delete(due)
     .where(
         due.c.clinic_id == bindparam("clinic"),
-        due.c.key.in_(bindparam("keys", expanding=True)),
+        among(due.c.key, "keys"),
         due.c.state == "pending",
     )
     .returning(due.c.message_id)
@@ -79,11 +79,11 @@ _HISTORY = (
     )
     .outerjoin(due, (due.c.clinic_id == message.c.clinic_id) & (due.c.message_id == message.c.id))
     .outerjoin(outcome, (outcome.c.clinic_id == message.c.clinic_id) & (outcome.c.message_id == message.c.id))
-    .where(message.c.clinic_id == bindparam("clinic"), message.c.id.in_(bindparam("ids", expanding=True)))
+    .where(message.c.clinic_id == bindparam("clinic"), among(message.c.id, "ids"))
     .order_by(message.c.planned_for, message.c.key)
 )
-_NOBODY = select(func.count()).select_from(flag).where(
-    flag.c.acknowledged_at.is_(None), flag.c.nobody_at <= bindparam("now")
+_NOBODY = (
+    select(func.count()).select_from(flag).where(flag.c.acknowledged_at.is_(None), flag.c.nobody_at <= bindparam("now"))
 )
 
 
@@ -98,19 +98,20 @@ def raise_alerts(db: Connection, clinic: str, flags: Sequence[Flag], now: Instan
     reachable = addresses.living(db, clinic, everybody)
     rows, clocks = [], []
     for one in flags:
-        steps = [[one.clinician_id], *_fallback(it, one.clinician_id, admins, everybody)]
+        steps = _steps(it, one, admins, everybody)
         planned = chain(one.tier, now, steps, it.settings.watch, zone(it.zone), reachable)
         clocks.append({"clinic": clinic, "flag": one.id, "by": planned.acknowledge_by, "nobody": planned.nobody_at})
-        rows += _messages(clinic, one, planned, now) if one.tier in AT_ONCE else []
+        rows += _messages(clinic, one, planned, now)
     db.execute(_CLOCK, clocks)
     insert_messages(db, rows)
 
 
-def _fallback(it: Clinic, own: str, admins: Sequence[str], everybody: Sequence[str]) -> list[list[str]]:
-    """The chain that the clinic chose, less who has left; where it chose none, its admins."""
-    chosen = [[person] for person in it.settings.watch.chain if person in everybody and person != own]
-    others = [person for person in admins if person != own]
-    return chosen or ([others] if others else [])
+def _steps(it: Clinic, one: Flag, admins: Sequence[str], everybody: Sequence[str]) -> list[list[str]]:
+    """Its own clinician, then the chain the clinic chose, less who has left; where it chose none, its admins."""
+    if one.tier not in AT_ONCE:
+        return []
+    chosen = [[person] for person in it.settings.watch.chain if person in everybody]
+    return [[one.clinician_id], *(chosen or ([list(admins)] if admins else []))]
 
 
 def _messages(clinic: str, it: Flag, planned: Chain, now: Instant) -> list[dict[str, object]]:

@@ -9,11 +9,15 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from notifications.timing import Zone
+from programs.dosage import check_time
+from programs.errors import Invalid
 from programs.instants import DAY, MINUTE, Instant
 from programs.people import Watch
 from programs.schedule import minute_of
 
 ON_CALL = "on-call"  # the person an on-call address belongs to
+LONGEST = 1440  # minutes
+MOST_STEPS = 8
 LOOK_AHEAD = 15  # days; a clinic that does not open in two weeks has no opening hours to count by
 
 
@@ -38,10 +42,31 @@ def chain(
     at, acknowledge_by = raised_at, deadline(tier, raised_at, watch, zone)
     for step in steps:
         told = {rung.person for rung in rungs}
-        rungs += [Rung(person, at) for person in dict.fromkeys(step) if person not in told]
-        if not reachable or any(person in reachable for person in step):
+        new = [person for person in dict.fromkeys(step) if person not in told]
+        rungs += [Rung(person, at) for person in new]
+        if new and (not reachable or any(person in reachable for person in new)):
             at = deadline(tier, at, watch, zone)
     return Chain(tuple(rungs), acknowledge_by, max(at, acknowledge_by))
+
+
+def check(it: Watch, staff: Collection[str]) -> None:
+    """Raise Invalid for a clock nobody could meet or a chain with somebody who is not there."""
+    for name, minutes in (("emergency_minutes", it.emergency_minutes), ("same_day_minutes", it.same_day_minutes)):
+        if not 1 <= minutes <= LONGEST:
+            raise Invalid(name, f"must be from 1 to {LONGEST}")
+    if len(it.opening) != 7:
+        raise Invalid("opening", "must have seven days, Monday first", "null is a day on which you are closed.")
+    for day in it.opening:
+        if day is not None:
+            check_time(day.opens, "opening")
+            check_time(day.closes, "opening")
+            if day.closes <= day.opens:
+                raise Invalid("opening", "has a day that closes before it opens")
+    if len(it.chain) > MOST_STEPS or len(set(it.chain)) != len(it.chain):
+        raise Invalid("chain", f"must name at most {MOST_STEPS}, each once")
+    for person in it.chain:
+        if person != ON_CALL and person not in staff:
+            raise Invalid("chain", "names somebody who does not work here", f"Or “{ON_CALL}”.")
 
 
 def deadline(tier: str, start: Instant, watch: Watch, zone: Zone) -> Instant:
@@ -76,4 +101,3 @@ def _open(start: Instant, watch: Watch, zone: Zone) -> list[tuple[Instant, Insta
         if it is not None:
             found.append((zone.instant(day, minute_of(it.opens)), zone.instant(day, minute_of(it.closes))))
     return found
-

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select
 
-from programs.errors import Conflict, Invalid, NoSuchRecord, Stale
+from programs.errors import Conflict, Invalid, NoSuchRecord
 from programs.instants import Instant, say
 from programs.tables import clinic as clinics
 from programs.tables import rule_decision
@@ -81,11 +81,11 @@ def _decided(rule: Rule, rows: list[Any]) -> Decided:
 
 
 def approve(db: Connection, clinic: str, id: str, version: str, author: Author) -> Decided:
-    """Raises Stale if the rule is no longer the one they read. Approving again changes nothing."""
+    """Raises Conflict if the rule is no longer the one they read. Approving again changes nothing."""
     rule = _rule(id)
     db.execute(_LOCK, {"clinic": clinic})
     if version != rule.version:
-        raise Stale(f"rule {id} is at version {rule.version}", "This rule has changed. Read it again first.")
+        raise Conflict(f"rule {id} is at version {rule.version}", "This rule has changed. Read it again first.")
     if _now(db, clinic, rule).approved_version != version:
         _note(db, clinic, rule, "approved", "", author)
     return _now(db, clinic, rule)

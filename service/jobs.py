@@ -15,7 +15,7 @@ import msgspec
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy import Connection, bindparam, delete
 
-from notifications import delivery, outbox
+from notifications import alerts, delivery, outbox
 from notifications.channels import Channel
 from notifications.delivery import Failpoint, Tally, no_failpoint
 from programs import people, rollup, walls
@@ -187,6 +187,7 @@ class Health(msgspec.Struct, frozen=True):
     problems: list[str]
     turned_at: Instant
     oldest_due: Instant | None
+    nobody: int = 0  # flags of all clinics that nobody acknowledged in time
 
 
 def health(db: Connection, pulse: Pulse, now: Instant) -> Health:
@@ -199,4 +200,4 @@ def health(db: Connection, pulse: Pulse, now: Instant) -> Health:
         problems.append("a message is overdue")
     if pulse.unaccounted:
         problems.append("messages are unaccounted for")
-    return Health(problems, pulse.turned_at, oldest)
+    return Health(problems, pulse.turned_at, oldest, alerts.nobody(db, now))

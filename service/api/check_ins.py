@@ -12,15 +12,14 @@ from sqlalchemy import Connection
 from notifications import preferences
 from programs import people
 from programs.aftercare import ANSWERABLE, CheckIn
-from programs.emergency import emergency_number
 from programs.errors import Invalid
 from programs.instants import Instant
 from programs.questions import BY_ID
-from programs.triage import Tier, unwell_text
+from programs.triage import Tier
 from service import care, reading
 from service.api.call import ApiRequest, at_me
 from service.api.doc import Doc
-from service.api.today import QuestionOut, question_out
+from service.api.today import QuestionOut, Voice, question_out, voice
 from service.api.wire import Body, Moment, Out, Page, PageQuery, instant, maybe_stamp, paged, place, stamp
 from service.care import Who
 from service.errors import Wrong, invalid
@@ -54,13 +53,14 @@ class MyCheckInOut(Out, frozen=True, kw_only=True):
 
 
 class AnsweredOut(Out, frozen=True, kw_only=True):
-    """`safety_text`, if there is one, is to be shown at once, as it is."""
+    """`safety_text`, if there is one, is to be shown at once, as it is; so is `triage_off`, if it is not null."""
 
     check_in_id: str
     answered_at: datetime
     tier: Tier | None
     safety_text: str | None
     if_unwell: str
+    triage_off: str | None
 
 
 @get("/me/check-ins", doc=Doc(gives=Page[MyCheckInOut], query=PageQuery))
@@ -84,15 +84,16 @@ async def answer_check_in(request: ApiRequest) -> ASGIResponse:
 
 def _page(db: Connection, who: Who, before: tuple[Instant, str] | None, limit: int, now: Instant) -> Page[MyCheckInOut]:
     found = reading.my_check_ins(db, who, before, limit + 1)
-    language = _language(db, who)
-    return paged(found, limit, lambda it: (it.check_in.target, it.check_in.id), lambda it: _out(it, language, now))
+    said = _voice(db, who)
+    return paged(found, limit, lambda it: (it.check_in.target, it.check_in.id), lambda it: _out(it, said, now))
 
 
-def _language(db: Connection, who: Who) -> str:
-    return preferences.preferences_of(db, who.clinic, [who.id]).get(who.id, preferences.DEFAULT).language
+def _voice(db: Connection, who: Who) -> Voice:
+    language = preferences.preferences_of(db, who.clinic, [who.id]).get(who.id, preferences.DEFAULT).language
+    return voice(people.clinic_of(db, who.clinic), language)
 
 
-def _out(asked: Asked, language: str, now: Instant) -> MyCheckInOut:
+def _out(asked: Asked, said: Voice, now: Instant) -> MyCheckInOut:
     it = asked.check_in
     return MyCheckInOut(
         id=it.id,
@@ -102,7 +103,7 @@ def _out(asked: Asked, language: str, now: Instant) -> MyCheckInOut:
         opens_at=stamp(it.opens),
         closes_at=stamp(it.closes),
         answered_at=maybe_stamp(it.answered_at),
-        questions=[question_out(question, language) for question in asked.questions],
+        questions=[question_out(question, said) for question in asked.questions],
         answers=asked.answers,
     )
 
@@ -123,13 +124,14 @@ def _answer(db: Connection, who: Who, id: str, it: AnswersIn, now: Instant) -> A
         if error.field not in BY_ID:
             raise
         raise invalid(Wrong(error.problem, f"/answers/{error.field}", hint=error.hint)) from None
-    number = emergency_number(people.clinic_of(db, who.clinic).country)
+    said = _voice(db, who)
     return AnsweredOut(
         check_in_id=id,
         answered_at=stamp(min(at, now)),
         tier=reply.answered.findings[0].tier if reply.answered.findings else None,
         safety_text=reply.safety or None,
-        if_unwell=unwell_text(number, _language(db, who)),
+        if_unwell=said.unwell,
+        triage_off=said.off or None,
     )
 
 

@@ -18,11 +18,15 @@ log = logging.getLogger("homestretch.api")
 
 
 class HealthOut(Out, frozen=True, kw_only=True):
-    """`problems` is empty when all is well; `oldest_due_at` is the instant of the earliest message still to go."""
+    """`problems` is empty when all is well; `oldest_due_at` is the instant of the earliest message still to go.
+
+    `flags_nobody_acknowledged` is a count over all clinics: the service works, and people do not.
+    """
 
     problems: Sequence[str]
     turned_at: datetime | None
     oldest_due_at: datetime | None
+    flags_nobody_acknowledged: int
 
 
 @get("/healthz", doc=Doc(gives=HealthOut, also=(503,), signed_in=False))
@@ -42,9 +46,16 @@ async def _health(desk: Desk, now: Instant) -> HealthOut:
         found = await desk.db.read(health, pulse, now)
     except Exception as error:
         log.error("the database does not answer: %s", type(error).__qualname__)
-        return HealthOut(problems=["the database does not answer"], turned_at=None, oldest_due_at=None)
+        return HealthOut(
+            problems=["the database does not answer"], turned_at=None, oldest_due_at=None, flags_nobody_acknowledged=0
+        )
     turned_at = maybe_stamp(found.turned_at) if desk.pulse else None
-    return HealthOut(problems=found.problems, turned_at=turned_at, oldest_due_at=maybe_stamp(found.oldest_due))
+    return HealthOut(
+        problems=found.problems,
+        turned_at=turned_at,
+        oldest_due_at=maybe_stamp(found.oldest_due),
+        flags_nobody_acknowledged=found.nobody,
+    )
 
 
 ROUTES = (get_health,)

@@ -9,13 +9,12 @@ from msgspec import Meta
 from sqlalchemy import Connection
 
 from programs import letters, people, questions
-from programs.emergency import emergency_number
 from programs.errors import Invalid
 from programs.questions import Kind, Question, Step
 from programs.wording import languages
 from service.api.call import ApiRequest, at_clinic
 from service.api.doc import Doc
-from service.api.today import Option, QuestionOut, question_out
+from service.api.today import Option, QuestionOut, question_out, voice
 from service.api.wire import Out
 from service.care import Who
 from service.errors import Wrong, invalid
@@ -94,7 +93,7 @@ def _known(language: str) -> str:
 
 
 def _form(db: Connection, who: Who, query: FormQuery) -> FormOut:
-    number = emergency_number(people.clinic_of(db, who.clinic).country)
+    said = voice(people.clinic_of(db, who.clinic), query.language)
     named = [name for part in query.muscles.split(",") if (name := part.strip())]
     try:
         asked = questions.asks(named, query.step)
@@ -104,8 +103,8 @@ def _form(db: Connection, who: Who, query: FormQuery) -> FormOut:
         questions_version=questions.VERSION,
         step=query.step,
         language=query.language,
-        app=[question_out(it, query.language) for it in asked],
-        letters=letters.as_text(asked, query.language, number),
+        app=[question_out(it, said) for it in asked],
+        letters=letters.as_text(asked, query.language, said.number),
         fhir=questionnaire(asked, query.step, query.language),
     )
 

@@ -20,6 +20,7 @@ from service.api import (
     plans,
     questions,
     today,
+    triage,
 )
 
 PREFIX = "/api/v1"
@@ -36,6 +37,7 @@ SIGNED_IN: tuple[HTTPRouteHandler, ...] = (
     *agenda.ROUTES,
     *adherence.ROUTES,
     *flags.ROUTES,
+    *triage.ROUTES,
     *questions.ROUTES,
     *today.ROUTES,
     *check_ins.ROUTES,

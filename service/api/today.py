@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from typing import NamedTuple
 
 import msgspec
 from litestar import get
@@ -14,10 +15,11 @@ from programs.completions import Kept
 from programs.dosage import Dosage, Prescription
 from programs.emergency import emergency_number
 from programs.instants import Instant
+from programs.people import Clinic
 from programs.phases import say_held
 from programs.questions import Question
 from programs.schedule import time_of
-from programs.triage import unwell_text
+from programs.triage import beside, off_text, unwell_text
 from programs.wording import CardWords
 from service import reading
 from service.api.call import ApiRequest, Call, at_me
@@ -34,11 +36,15 @@ class Option(Out, frozen=True, kw_only=True):
 
 
 class QuestionOut(Out, frozen=True, kw_only=True):
-    """`kind` is yes_no, scale_0_10, yes_some_no, choice or free_text; the middle two answer with a `value`."""
+    """`kind` is yes_no, scale_0_10, yes_some_no, choice or free_text; the middle two answer with a `value`.
+
+    `beside` stands with the question: who reads one's own words, or what to do where no rule weighs the answer.
+    """
 
     id: str
     kind: str
     text: str
+    beside: str
     options: Sequence[Option]
 
 
@@ -94,13 +100,14 @@ class BoutOut(Out, frozen=True, kw_only=True):
 
 
 class TodayOut(Out, frozen=True, kw_only=True):
-    """`if_unwell` belongs on every screen of a check-in."""
+    """`if_unwell` belongs on every screen of a check-in, and so does `triage_off` where it is not null."""
 
     date: date
     zone: str
     name: str
     language: str
     if_unwell: str
+    triage_off: str | None
     check_ins: Sequence[AskedOut]
     bouts: Sequence[BoutOut]
 
@@ -129,26 +136,41 @@ async def _today(call: Call) -> bytes:
 def _read(db: Connection, who: Who, now: Instant, commits: int) -> KeptToday:
     it = reading.today(db, who, now)
     language = preferences.preferences_of(db, who.clinic, [who.id]).get(who.id, preferences.DEFAULT).language
-    number = emergency_number(people.clinic_of(db, who.clinic).country)
-    body = msgspec.json.encode(_out(it, language, unwell_text(number, language)))
+    body = msgspec.json.encode(_out(it, language, voice(people.clinic_of(db, who.clinic), language)))
     until = min(it.changes_at, now + OLDEST)
     return KeptToday(commits, now, until, it.patient.zone, it.date.toordinal(), body)
 
 
-def _out(it: Today, language: str, unwell: str) -> TodayOut:
+class Voice(NamedTuple):
+    """What a clinic says around every question; `off` is "" while answers are read by rules."""
+
+    language: str
+    number: str
+    unwell: str
+    off: str
+
+
+def voice(it: Clinic, language: str) -> Voice:
+    number = emergency_number(it.country)
+    off = off_text(number, language) if it.settings.triage_off else ""
+    return Voice(language, number, unwell_text(number, language), off)
+
+
+def _out(it: Today, language: str, said: Voice) -> TodayOut:
     return TodayOut(
         date=it.date,
         zone=it.patient.zone,
         name=it.patient.name,
         language=language,
-        if_unwell=unwell,
+        if_unwell=said.unwell,
+        triage_off=said.off or None,
         check_ins=[
             AskedOut(
                 id=one.check_in.id,
                 step=one.check_in.step,
                 opens_at=stamp(one.check_in.opens),
                 closes_at=stamp(one.check_in.closes),
-                questions=[question_out(question, language) for question in one.questions],
+                questions=[question_out(question, said) for question in one.questions],
                 answers=one.answers,
             )
             for one in it.check_ins
@@ -157,9 +179,10 @@ def _out(it: Today, language: str, unwell: str) -> TodayOut:
     )
 
 
-def question_out(it: Question, language: str) -> QuestionOut:
-    options = [Option(value=value, label=label) for value, label in it.choices(language)]
-    return QuestionOut(id=it.id, kind=it.kind, text=it.say(language), options=options)
+def question_out(it: Question, said: Voice) -> QuestionOut:
+    options = [Option(value=value, label=label) for value, label in it.choices(said.language)]
+    note = beside(it, said.number, said.language, bool(said.off))
+    return QuestionOut(id=it.id, kind=it.kind, text=it.say(said.language), beside=note, options=options)
 
 
 def _bout(it: Task, language: str) -> BoutOut:

@@ -1,5 +1,7 @@
 """Every rule fires at its threshold and beyond it, not below; nothing is ever called fine; urgent comes first."""
 
+from hashlib import sha256
+
 import msgspec
 import pytest
 
@@ -10,6 +12,7 @@ from programs.triage import (
     RULES,
     TIERS,
     Rule,
+    Standing,
     Tier,
     needs_day3,
     safety_text,
@@ -121,11 +124,75 @@ def test_every_rule_is_in_the_table_above(rule: Rule) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
-def test_every_rule_names_its_version_its_source_and_who_approved_it(rule: Rule) -> None:
+def test_every_rule_names_its_version_its_source_and_says_what_it_does(rule: Rule) -> None:
     assert rule.version
-    assert rule.approved_by == NOT_APPROVED
+    assert rule.says.endswith(".")
     assert rule.source.startswith("clinical.md ")
     assert any(mark in rule.source for mark in ("[S]", "[K]", "[P]"))
+
+
+# What a clinician approved is the rule as it was read: whoever changes what it says raises its version, and the digest.
+SAID = {
+    "rf_breath": ("1", "a7151d17a5e1"),
+    "rf_chest": ("1", "1c3be1e78ce0"),
+    "rf_blood": ("1", "87f9d16a5978"),
+    "rf_collapse_not_recovered": ("1", "d76181e4cc4e"),
+    "rf_bleed": ("1", "b1285941b357"),
+    "rf_cauda": ("1", "7a86f1ce393a"),
+    "rf_belly": ("1", "bd0d3ac68e1a"),
+    "rf_collapse": ("1", "9383914668f5"),
+    "rf_cough": ("1", "61edc225d6f6"),
+    "rf_nerve": ("1", "e6db41b08ac6"),
+    "rf_swell": ("1", "1c9e902b098c"),
+    "rf_infect": ("1", "23ad9ff13d6c"),
+    "rf_calf": ("1", "a0950cc1faf8"),
+    "sore_severe": ("1", "a617f906e63a"),
+    "sore_rising": ("1", "86e00397cb10"),
+    "sore_lasting": ("1", "1e0ab5756f9b"),
+    "usual_worse": ("1", "d8ba1b8ab04c"),
+    "written": ("1", "e56ef25bdedd"),
+}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_a_rule_changes_only_with_its_version(rule: Rule) -> None:
+    digest = sha256(f"{rule.tier}\n{rule.says}".encode()).hexdigest()[:12]
+    assert (rule.version, digest) == SAID[rule.id], "raise the version: a changed rule needs a new approval"
+
+
+# Rules that weigh numbers: a row below, at and above the threshold, each named after its line in clinical.md.
+THRESHOLDS = {
+    "sore_severe": "2.4 pain 8/10",
+    "sore_rising": "1.2.1 rise of 2",
+    "sore_lasting": "1.2.1 4/10 at 72 h",
+    "usual_worse": "2.4 usual pain worse",
+}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_every_rule_has_rows_on_both_sides_of_where_it_fires(rule: Rule) -> None:
+    named = {case.source: case.rule for case in CASES}
+    if rule.id in THRESHOLDS:
+        line = THRESHOLDS[rule.id]
+        for side, fires in (("below", ""), ("at", rule.id), ("above", rule.id)):
+            assert [it for source, it in named.items() if source.startswith(f"{line} {side}")] == [fires]
+    else:
+        questions = {"rf_collapse_not_recovered": "rf_collapse", "written": "q_free"}
+        asked = questions.get(rule.id, rule.id)
+        about = [case for case in CASES if asked in case.answers]
+        assert {case.rule for case in about} >= {rule.id, ""}
+
+
+def test_a_rule_that_is_off_finds_nothing_and_an_approved_one_says_by_whom() -> None:
+    answers: Answers = {"q_sore": 9, "rf_nerve": True}
+    standing = {"sore_severe": Standing("1", "Ben, 2026-06-01", off=True), "rf_nerve": Standing("1", "Ben, 2026-06-01")}
+    (finding,) = triage("day1", answers, {}, 24, standing)
+    assert (finding.rule, finding.approved_by) == ("rf_nerve", "Ben, 2026-06-01")
+
+
+def test_an_approval_is_of_one_version_and_no_other() -> None:
+    (finding,) = triage("day1", {"rf_nerve": True}, {}, 24, {"rf_nerve": Standing("0", "Ben, 2026-06-01")})
+    assert finding.approved_by == NOT_APPROVED
 
 
 def test_no_two_rules_share_an_id_and_the_worst_stand_first() -> None:

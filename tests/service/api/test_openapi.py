@@ -18,7 +18,17 @@ GET /api/v1/clinics/{clinic}
 PUT /api/v1/clinics/{clinic}/addresses/{id}
 GET /api/v1/clinics/{clinic}/adherence
 GET /api/v1/clinics/{clinic}/flags
+GET /api/v1/clinics/{clinic}/flags/{id}
 POST /api/v1/clinics/{clinic}/flags/{id}/acknowledge
+GET /api/v1/clinics/{clinic}/rules
+POST /api/v1/clinics/{clinic}/rules/{id}/approve
+POST /api/v1/clinics/{clinic}/rules/{id}/switch
+GET /api/v1/clinics/{clinic}/triage
+POST /api/v1/clinics/{clinic}/triage/on-call
+POST /api/v1/clinics/{clinic}/triage/switch
+POST /api/v1/clinics/{clinic}/triage/watch
+GET /api/v1/clinics/{clinic}/unanswered
+POST /api/v1/clinics/{clinic}/unanswered/{id}/follow-up
 POST /api/v1/clinics/{clinic}/needling-sessions
 DELETE /api/v1/clinics/{clinic}/needling-sessions/{id}
 GET /api/v1/clinics/{clinic}/needling-sessions/{id}

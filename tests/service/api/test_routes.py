@@ -16,7 +16,7 @@ from service.auth.enrolment import make_code
 from service.auth.tokens import Grant, make_token
 from service.care import Who
 from tests.service.api.conftest import Api
-from tests.world import ADA, BEN, CLEO, DOV, EVE, NOON
+from tests.world import ADA, BEN, CLEO, DOV, EVE, NOON, session
 
 CLINIC_PATH = "/clinics/riverside"
 NEEDLED = {"patient_id": "ada", "ended_at": "2026-06-01T11:00:00-04:00", "muscles": ["TFL"], "side": "left"}
@@ -73,7 +73,17 @@ CASES = (
     Case("GET", f"{CLINIC_PATH}/patients/ada/adherence?items=true", BEN),
     Case("GET", f"{CLINIC_PATH}/adherence?by=program", BEN),
     Case("GET", f"{CLINIC_PATH}/flags", BEN),
-    Case("POST", f"{CLINIC_PATH}/flags/FLAG/acknowledge", BEN),
+    Case("GET", f"{CLINIC_PATH}/flags/FLAG", BEN),
+    Case("POST", f"{CLINIC_PATH}/flags/FLAG/acknowledge", BEN, {"note": "phoned"}),
+    Case("GET", f"{CLINIC_PATH}/unanswered", BEN),
+    Case("POST", f"{CLINIC_PATH}/unanswered/s0-evening/follow-up", BEN, {"note": "phoned"}),
+    Case("GET", f"{CLINIC_PATH}/rules", BEN),
+    Case("POST", f"{CLINIC_PATH}/rules/written/approve", BEN, {"rule_version": "1"}),
+    Case("POST", f"{CLINIC_PATH}/rules/written/switch", BEN, {"on": False, "reason": "we call everybody"}),
+    Case("GET", f"{CLINIC_PATH}/triage", BEN),
+    Case("POST", f"{CLINIC_PATH}/triage/watch", BEN, {"chain": ["cleo", "on-call"]}),
+    Case("POST", f"{CLINIC_PATH}/triage/on-call", BEN, {"mailbox": "oncall@example.org"}),
+    Case("POST", f"{CLINIC_PATH}/triage/switch", BEN, {"on": False, "reason": "not assessed yet"}),
     Case("GET", f"{CLINIC_PATH}/questions", BEN),
     Case("GET", f"{CLINIC_PATH}/check-in-form?step=day1&muscles=TFL", BEN),
     Case("GET", "/me/today", ADA),
@@ -100,7 +110,11 @@ def template(handler: HTTPRouteHandler) -> list[tuple[str, str]]:
 
 
 def furnished(db: Connection, now: Instant) -> dict[str, str]:
-    """What there must be for these requests to work: a flag and a message of Ada's, two more phones, and a code."""
+    """What there must be for these requests to work: a flag and a message of Ada's, two more phones, and a code.
+
+    An older visit of hers went unanswered.
+    """
+    care.record_session(db, BEN, "s0", session(NOON - 49 * HOUR), NOON - 48 * HOUR)
     reply = care.answer(db, ADA, "s1-evening", {"rf_bleed": True}, now, now)
     for label in ("spare", "old"):
         make_token(db, ADA, now, grant=Grant("device", label=label))
@@ -143,7 +157,9 @@ def test_every_route_is_on_the_list() -> None:
         "FLAG": "{id}",
         "SPARE": "{id}",
         "OLD": "{id}",
+        "s0-evening": "{id}",
         "s1-evening": "{id}",
+        "written": "{id}",
         "ada-mail": "{id}",
         "ben-mail": "{id}",
     }
@@ -195,8 +211,8 @@ async def test_an_id_of_another_clinic_opens_nothing_under_ones_own(api: Api) ->
     tried = 0
     for case in await requests(api):
         path = case.path.replace("riverside", "harbour")
-        # An address id is of one's own making and names nothing of the other clinic's.
-        if "/addresses/" in path:
+        # An address id is of one's own making, a rule is everybody's: neither names anything of the other clinic's.
+        if any(part in path for part in ("/addresses/", "/rules/", "/triage/")):
             continue
         if path.startswith("/clinics") and (path.count("/") > 3 or "needling-sessions" in path):
             tried += 1
