@@ -16,7 +16,7 @@ from notifications.escalation import ON_CALL, Chain, Rung, chain
 from notifications.outbox import insert_messages
 from notifications.tables import delivery, due, message, outcome
 from notifications.timing import zone
-from programs import people
+from programs import people, walls
 from programs.checkins import Flag
 from programs.ids import derived_id
 from programs.instants import DAY, Instant
@@ -83,7 +83,11 @@ _HISTORY = (
     .order_by(message.c.planned_for, message.c.key)
 )
 _NOBODY = (
-    select(func.count()).select_from(flag).where(flag.c.acknowledged_at.is_(None), flag.c.nobody_at <= bindparam("now"))
+    select(func.count())
+    .select_from(flag)
+    .where(
+        flag.c.clinic_id == bindparam("clinic"), flag.c.acknowledged_at.is_(None), flag.c.nobody_at <= bindparam("now")
+    )
 )
 
 
@@ -167,4 +171,8 @@ def _told(row: Any) -> Told:
 
 def nobody(db: Connection, now: Instant) -> int:
     """How many flags of all clinics nobody acknowledged in time: a count, for whoever runs the service."""
-    return int(db.execute(_NOBODY, {"now": now}).scalar_one())
+    found = 0
+    for clinic in people.clinics_of(db):
+        walls.enter(db, clinic)
+        found += int(db.execute(_NOBODY, {"clinic": clinic, "now": now}).scalar_one())
+    return found

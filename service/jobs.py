@@ -34,6 +34,7 @@ _FORGET = delete(reply).where(reply.c.clinic_id == bindparam("clinic"), reply.c.
 LONGEST_NAP = 30 * SECOND
 SHORTEST_NAP = 20
 KEEP_HOUSE_EVERY = HOUR
+COUNT_EVERY = MINUTE
 # A phone that sends again after this long is a phone that asks anew.
 REPLIES_KEPT = 7 * DAY
 LAY_OUT = 200  # patients a transaction
@@ -50,6 +51,7 @@ class Pulse(msgspec.Struct):
     turned_at: Instant = 0
     failed_turns: int = 0  # in a row
     unaccounted: int = 0  # messages neither pending nor ended: must be 0
+    nobody: int = 0  # flags of all clinics that nobody acknowledged in time
 
 
 class Worker:
@@ -69,6 +71,7 @@ class Worker:
         self.pulse = Pulse(turned_at=clock.now())
         self._kept_house_at: Instant = 0
         self._rolled_up_at: Instant = 0
+        self._counted_at: Instant = 0
         self._scheduler = AsyncIOScheduler(
             timezone=UTC,
             # APScheduler's own default drops a job that is a second late.
@@ -106,6 +109,9 @@ class Worker:
 
     async def _keep_house(self) -> None:
         now = self.clock.now()
+        if now - self._counted_at >= COUNT_EVERY:
+            self._counted_at = now
+            self.pulse.nobody = await self.db.read(alerts.nobody, now)
         if now - self._kept_house_at < KEEP_HOUSE_EVERY:
             return
         self._kept_house_at = now
@@ -187,7 +193,6 @@ class Health(msgspec.Struct, frozen=True):
     problems: list[str]
     turned_at: Instant
     oldest_due: Instant | None
-    nobody: int = 0  # flags of all clinics that nobody acknowledged in time
 
 
 def health(db: Connection, pulse: Pulse, now: Instant) -> Health:
@@ -200,4 +205,4 @@ def health(db: Connection, pulse: Pulse, now: Instant) -> Health:
         problems.append("a message is overdue")
     if pulse.unaccounted:
         problems.append("messages are unaccounted for")
-    return Health(problems, pulse.turned_at, oldest, alerts.nobody(db, now))
+    return Health(problems, pulse.turned_at, oldest)

@@ -20,13 +20,13 @@ log = logging.getLogger("homestretch.api")
 class HealthOut(Out, frozen=True, kw_only=True):
     """`problems` is empty when all is well; `oldest_due_at` is the instant of the earliest message still to go.
 
-    `flags_nobody_acknowledged` is a count over all clinics: the service works, and people do not.
+    `flags_nobody_acknowledged` is a count over all clinics of a minute ago; null where the worker runs elsewhere.
     """
 
     problems: Sequence[str]
     turned_at: datetime | None
     oldest_due_at: datetime | None
-    flags_nobody_acknowledged: int
+    flags_nobody_acknowledged: int | None
 
 
 @get("/healthz", doc=Doc(gives=HealthOut, also=(503,), signed_in=False))
@@ -54,7 +54,7 @@ async def _health(desk: Desk, now: Instant) -> HealthOut:
         problems=found.problems,
         turned_at=turned_at,
         oldest_due_at=maybe_stamp(found.oldest_due),
-        flags_nobody_acknowledged=found.nobody,
+        flags_nobody_acknowledged=desk.pulse.nobody if desk.pulse else None,
     )
 
 

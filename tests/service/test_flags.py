@@ -21,7 +21,7 @@ from programs.triage import NOT_APPROVED, RULES
 from service import care
 from service.clock import SetClock
 from service.database import Database
-from service.jobs import Pulse, Worker, health
+from service.jobs import Worker
 from service.tables import audit
 from tests.notifications.test_delivery import Wire, local, run_until
 from tests.world import ADA, BEN, CLEO, CLINIC, DOV, EVE, NOON, OTHER, populate, session
@@ -220,11 +220,14 @@ async def test_an_alert_says_nothing_clinical_and_leads_to_the_list(clinic: Data
 
 async def test_operators_see_how_many_flags_nobody_acknowledged_and_nothing_else(clinic: Database) -> None:
     flags = await report(clinic, {"rf_breath": True, "rf_blood": True}, NIGHT)
-    at = NIGHT + 45 * MINUTE
-    assert (await clinic.read(health, Pulse(turned_at=at), at - 1)).nobody == 0
-    assert (await clinic.read(health, Pulse(turned_at=at), at)).nobody == 2
-    await clinic.write(care.acknowledge, BEN, flags[0], at)
-    assert (await clinic.read(health, Pulse(turned_at=at), at)).nobody == 1
+    it = worker(clinic, Desks(), NIGHT + 44 * MINUTE)
+    await it.turn()
+    assert it.pulse.nobody == 0
+    it.clock.move_to(NIGHT + 45 * MINUTE)  # type: ignore[attr-defined]
+    await it.turn()
+    assert it.pulse.nobody == 2
+    await clinic.write(care.acknowledge, BEN, flags[0], NIGHT + 45 * MINUTE)
+    assert await clinic.read(alerts.nobody, NIGHT + 45 * MINUTE) == 1
 
 
 # what the clinic decides
