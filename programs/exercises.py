@@ -15,6 +15,7 @@ from programs.dosage import PHASES as PHASES
 from programs.dosage import Dosage, check
 from programs.dosage import Phase as Phase
 from programs.errors import Invalid, did_you_mean
+from programs.figures.poses import Figure
 from programs.muscles import overlap
 from programs.wording import CardWords
 
@@ -56,6 +57,7 @@ class Exercise(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cautions: Mapping[str, Literal["warn", "avoid"]] = {}  # by profile flag
     easier: str = ""
     harder: str = ""
+    figure: Figure | None = None  # its poses; figures/ draws them
 
 
 @cache

@@ -17,3 +17,4 @@ class Doc(msgspec.Struct, frozen=True, kw_only=True):
     if_match: Literal["required", "optional", ""] = ""
     idempotent: bool = True  # of a POST: whether it heeds Idempotency-Key
     signed_in: bool = True
+    media_type: str = "application/json"

@@ -39,6 +39,9 @@ Every error is a problem of RFC 9457: `type` is stable, `detail` is for people, 
 It is not for emergencies: nobody watches the answers at every hour."""
 
 
+AT_THE_ROOT = ("/healthz", "/exercises/")
+
+
 def document(prefix: str, routes: Iterable[HTTPRouteHandler]) -> dict[str, Any]:
     routes = list(routes)
     docs = [route.opt["doc"] for route in routes]
@@ -48,7 +51,7 @@ def document(prefix: str, routes: Iterable[HTTPRouteHandler]) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         for path in route.paths:
-            whole = path if path == "/healthz" else prefix + path
+            whole = path if path.startswith(AT_THE_ROOT) else prefix + path
             methods = paths.setdefault(_PARAMETER.sub(r"{\1}", whole), {})
             methods[_method(route).lower()] = _operation(route, path, found, components)
     for doc in docs:  # a query is documented where it is asked
@@ -150,7 +153,7 @@ def _responses(route: HTTPRouteHandler, doc: Doc, found: dict[Any, Any]) -> dict
 
 
 def _success(route: HTTPRouteHandler, doc: Doc, found: dict[Any, Any]) -> dict[str, Any]:
-    reply: dict[str, Any] = {"description": "Done.", "content": {"application/json": {"schema": found[doc.gives]}}}
+    reply: dict[str, Any] = {"description": "Done.", "content": {doc.media_type: {"schema": found[doc.gives]}}}
     if headers := _headers(route, doc):
         reply["headers"] = {name: {"description": text, "schema": {"type": "string"}} for name, text in headers}
     return reply

@@ -11,6 +11,7 @@ from service.api import (
     devices,
     docs,
     enrolment,
+    figures,
     flags,
     health,
     needling_sessions,
@@ -46,5 +47,5 @@ SIGNED_IN: tuple[HTTPRouteHandler, ...] = (
 )
 # For whoever has a code and no token yet.
 ARRIVING: tuple[HTTPRouteHandler, ...] = enrolment.ARRIVING
-OPEN: tuple[HTTPRouteHandler, ...] = health.ROUTES
+OPEN: tuple[HTTPRouteHandler, ...] = (*health.ROUTES, *figures.ROUTES)
 DOCS: tuple[HTTPRouteHandler, ...] = docs.ROUTES

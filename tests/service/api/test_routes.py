@@ -31,6 +31,8 @@ DONE = {
     "done_at": "2026-06-01T14:00:00-04:00",
 }
 
+HIP_BRIDGE = "/exercises/hip_bridge.svg"
+
 
 class Case(NamedTuple):
     """A request that works; capitals in it (FLAG) stand for ids that only the database knows."""
@@ -101,8 +103,9 @@ CASES = (
     Case("DELETE", "/me/devices/OLD", ADA),
     Case("POST", "/enrolments/redeem", BEN, {"code": "CODE"}),
     Case("GET", "/healthz", BEN),
+    Case("GET", HIP_BRIDGE, ADA),
 )
-UNSIGNED = ("/healthz", "/enrolments/redeem")
+UNSIGNED = ("/healthz", HIP_BRIDGE, "/enrolments/redeem")
 
 
 def template(handler: HTTPRouteHandler) -> list[tuple[str, str]]:
@@ -158,6 +161,7 @@ def test_every_route_is_on_the_list() -> None:
         "SPARE": "{id}",
         "OLD": "{id}",
         "s0-evening": "{id}",
+        "hip_bridge.svg": "{file}",
         "s1-evening": "{id}",
         "written": "{id}",
         "ada-mail": "{id}",

@@ -1,0 +1,70 @@
+"""An exercise that stands still: its key frames beside one another, numbered, with arrows for what moves."""
+
+from itertools import pairwise
+
+from programs.figures.drawing import INK, layers, look_of
+from programs.figures.outline import line, polygon, whole
+from programs.figures.page import BODY, HIGH, WIDE, fitted, page
+from programs.figures.poses import Arrow, Figure, Frame, frames_of
+from programs.figures.skeleton import Bones, Moment, point, solve
+from programs.figures.track import still
+from programs.figures.view import Extent, View
+
+ARROW, ARROW_STEPS = "#d1461f", 8
+TAG = 'font-family="sans-serif" font-size="20" font-weight="700" text-anchor="middle"'
+
+
+def panels(figure: Figure, flip: bool = False) -> str:
+    """The key frames beside or above one another, whichever is larger, with arrows for what moves."""
+    shown = [frame for frame in frames_of(figure) if not frame.passing]
+    solved = [solve(figure, still(frame)) for frame in shown]
+    efforts = [still(frame).effort for frame in shown]
+    rows = _rows(figure, solved, flip)
+    drawn = []
+    for number, row in enumerate(rows):
+        view = fitted(figure, solved, row, flip)
+        drawn.append(_panel(figure, (solved, efforts), number, view, row))
+        drawn += [_arrow(figure, shown[number - 1 : number + 1], arrow, view) for arrow in figure.arrows if number]
+    return "".join(drawn)
+
+
+def _rows(figure: Figure, solved: list[Bones], flip: bool) -> list[Extent]:
+    count = len(solved)
+    beside = [page(WIDE / count, HIGH, left=WIDE / count * n) for n in range(count)]
+    above = [page(WIDE, HIGH / count, top=HIGH / count * n) for n in range(count)]
+    return max(beside, above, key=lambda pages: fitted(figure, solved, pages[0], flip).scale)
+
+
+def _panel(figure: Figure, shown: tuple[list[Bones], list[float]], number: int, view: View, page: Extent) -> str:
+    solved, efforts = shown
+    look = look_of(figure, solved, view)
+    shapes = "".join(
+        f'<path {it.paint} d="{it.path}"/>' for _, it in layers(look, solved[number], efforts[number]) if it.path
+    )
+    x, y = whole(page.left + 2), whole(page.top + 18)
+    tag = (
+        f'<circle cx="{x + 14}" cy="{y}" r="15" fill="{INK}" stroke="#fff" stroke-width="2"/>'
+        f'<text x="{x + 14}" y="{y + 7}" fill="#fff" {TAG}>{number + 1}</text>'
+    )
+    return f"<g {BODY}>{shapes}</g>{tag}"
+
+
+def _arrow(figure: Figure, ends: list[Frame], arrow: Arrow, view: View) -> str:
+    """Along the way of the point; nothing where it hardly moves."""
+    way = [solve(figure, Moment(ends[0].pose, ends[1].pose, n / ARROW_STEPS)) for n in range(ARROW_STEPS + 1)]
+    aside = arrow.shift[0] * view.scale * view.flip, -arrow.shift[1] * view.scale
+    points = [(x + aside[0], y + aside[1]) for x, y in (view.place(point(bones, arrow.follow)) for bones in way)]
+    (a, b), (x, y) = points[-2:]
+    long = ((x - a) ** 2 + (y - b) ** 2) ** 0.5
+    if sum(((c - e) ** 2 + (d - f) ** 2) ** 0.5 for (c, d), (e, f) in pairwise(points)) < 12:
+        return ""
+    along = (x - a) / long, (y - b) / long
+    head = [
+        (x + along[0] * 16, y + along[1] * 16),
+        (x - along[1] * 11 - along[0] * 4, y + along[0] * 11 - along[1] * 4),
+        (x + along[1] * 11 - along[0] * 4, y - along[0] * 11 - along[1] * 4),
+    ]
+    return (
+        f'<path fill="none" stroke="{ARROW}" stroke-width="6" stroke-linecap="round" stroke-linejoin="round" '
+        f'd="{line(points)}"/><path fill="{ARROW}" d="{polygon(head)}"/>'
+    )
