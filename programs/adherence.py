@@ -7,7 +7,7 @@ skipped ones are, with nothing done. Under three slots there is no number. Sourc
 How adherence is counted, in plain words and with an example: docs/adherence.md.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from typing import Literal, TypeVar, get_args
 
@@ -25,6 +25,8 @@ FEWEST = 3
 # A whole slot. Sets are 1 to 10 a bout and bouts up to 6 a day, half sets may be done: every share of that is a whole
 # number of these, so that sums come out the same in whatever order they are added, and in whatever parts.
 WHOLE = 302_400
+
+_NONE = (0, 0.0)
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -133,17 +135,17 @@ def sum_up(items: Iterable[Item]) -> Adherence:
 
 def tally(items: Iterable[Item]) -> Tally:
     """Tallies of different days can be added: no slot lies in two of them."""
-    due: dict[tuple[str, str, int], float] = defaultdict(int)
-    done: dict[tuple[str, str, int], float] = defaultdict(int)
-    counts: Counter[str] = Counter()
+    slots: dict[tuple[str, str, int], tuple[int, float]] = {}
+    counts = dict.fromkeys(ITEM_STATES, 0)
     for item in items:
-        counts[item.state] += 1
-        if item.state in COUNTED:
-            slot = (item.plan_id, item.exercise, item.day)
-            due[slot] += item.sets
-            done[slot] += item.sets_done
-    share = sum(min(round(WHOLE * done[slot] / sets), WHOLE) for slot, sets in due.items())
-    return Tally(len(due), share, tuple(counts[state] for state in ITEM_STATES))
+        state = item.state
+        counts[state] += 1
+        if state in COUNTED:
+            slot = (item.plan_id, item.exercise, item.wall // DAY_MINUTES)
+            sets, done = slots.get(slot, _NONE)
+            slots[slot] = sets + item.sets, done + item.sets_done
+    share = sum([WHOLE if done >= sets else round(WHOLE * done / sets) for sets, done in slots.values()])
+    return Tally(len(slots), share, tuple(counts.values()))
 
 
 def number(it: Tally) -> Adherence:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from programs.instants import Instant
 from programs.schedule import week_of
-from programs.tables import ITEM_STATES, adherence_week, plan, rollup
+from programs.tables import ITEM_STATES, adherence_week, among, rollup
 
 NEVER = 2**31 - 1  # a week that does not come: nothing is due any more, all weeks are right
 FOREVER: Instant = 2**53
@@ -60,6 +60,8 @@ class Entry(NamedTuple):
 
     patient: str
     plan: str
+    clinician: str
+    title: str
     week: int
     slots: int
     share: int
@@ -101,24 +103,28 @@ _INSERT = insert(adherence_week)
 _SUMS = tuple(func.sum(_WEEK[name]) for name in ("slots", "share", *ITEM_STATES))
 _RANGE = (_WEEK.clinic_id == bindparam("clinic"), _WEEK.week.between(bindparam("first"), bindparam("last")))
 _SURE = _WEEK.patient_id.not_in(select(rollup.c.patient_id).where(rollup.c.clinic_id == bindparam("clinic"), _DOUBTFUL))
-_PLAN = (plan.c.clinic_id == _WEEK.clinic_id) & (plan.c.id == _WEEK.plan_id)
 _PATIENTS = func.count(distinct(_WEEK.patient_id))
-_ALL = select(_PATIENTS).where(*_RANGE, _SURE)
+_EVERYBODY = select(_PATIENTS).where(*_RANGE)
+_ALL = select(_PATIENTS, *_SUMS).where(*_RANGE)
+_LOWEST = func.sum(_WEEK.share) * 1.0 / func.sum(_WEEK.slots)
 _ENTRIES = select(
-    _WEEK.patient_id, _WEEK.plan_id, _WEEK.week, _WEEK.slots, _WEEK.share, *(_WEEK[name] for name in ITEM_STATES)
-).where(*_RANGE, _WEEK.patient_id.in_(bindparam("patients", expanding=True)))
+    *(_WEEK[name] for name in ("patient_id", "plan_id", "clinician_id", "title", "week", "slots", "share")),
+    *(_WEEK[name] for name in ITEM_STATES),
+).where(*_RANGE, among(_WEEK.patient_id, "patients"))
 
 
-def _by(key: ColumnElement[Any], join: bool = False) -> Select[Any]:
-    these = select(key, _PATIENTS, *_SUMS).where(*_RANGE, _SURE)
-    return (these.join(plan, _PLAN) if join else these).group_by(key)
+def _by(key: ColumnElement[Any]) -> Select[Any]:
+    return select(key, _PATIENTS, *_SUMS).where(*_RANGE).group_by(key)
 
 
 _PARTS = {
-    "clinician": _by(plan.c.clinician_id, join=True),
-    "program": _by(plan.c.title, join=True),
+    "clinician": _by(_WEEK.clinician_id),
+    "program": _by(_WEEK.title),
     "week": _by(_WEEK.week),
-    "patient": _by(_WEEK.patient_id),
+    "patient": _by(_WEEK.patient_id)
+    .having(func.sum(_WEEK.slots) >= bindparam("fewest"))
+    .order_by(_LOWEST, _WEEK.patient_id)
+    .limit(bindparam("most")),
 }
 
 
@@ -169,6 +175,7 @@ def store(db: Connection, clinic: str, before: Standing, after: Standing, first:
 
 def _row(clinic: str, it: Entry) -> Mapping[str, object]:
     key = {"clinic_id": clinic, "week": it.week, "patient_id": it.patient, "plan_id": it.plan}
+    key |= {"clinician_id": it.clinician, "title": it.title}
     return {**key, "slots": it.slots, "share": it.share, **dict(zip(ITEM_STATES, it.counts, strict=True))}
 
 
@@ -181,12 +188,36 @@ def forget(db: Connection, clinic: str) -> None:
 # adding up
 
 
-def parts(db: Connection, clinic: str, by: str, first: int, last: int, now: Instant) -> tuple[list[Part], int]:
-    """Sums of the weeks [first, last] over all patients whose rollup is right, and how many those are."""
-    values = {"clinic": clinic, "first": first, "last": last, "now": now}
-    rows: Sequence[Any] = db.execute(_PARTS[by], values).all()
-    found = [Part(row[0], row[1], int(row[2]), int(row[3]), tuple(map(int, row[4:]))) for row in rows]
-    return found, db.execute(_ALL, values).scalar_one()
+class Span(NamedTuple):
+    """Some whole weeks of a clinic, asked for at an instant; of patients, only so many with so many slots."""
+
+    clinic: str
+    first: int
+    last: int
+    now: Instant
+    fewest: int
+    most: int
+
+
+def parts(db: Connection, by: str, span: Span, all_sure: bool) -> tuple[list[Part], Part]:
+    """Sums over all patients whose rollup is right, apart and together; of patients apart the lowest ones, in order.
+
+    `all_sure` says that there is nobody in `unsure`, of whom then nobody need be asked a second time.
+    """
+    values = span._asdict()
+    # Only of patients is not every part among the rows.
+    statements = (_PARTS[by], _ALL if by == "patient" else _EVERYBODY)
+    apart, together = (db.execute(it if all_sure else it.where(_SURE), values).all() for it in statements)
+    found = [_part(*row) for row in apart]
+    if by == "patient":
+        return found, _part("", *together[0])
+    counts = (sum(column) for column in zip(*(it.counts for it in found), strict=True))
+    slots, share = sum(it.slots for it in found), sum(it.share for it in found)
+    return found, Part("", together[0][0], slots, share, tuple(counts) or (0,) * len(ITEM_STATES))
+
+
+def _part(key: str | int, patients: int, slots: int | None, share: int | None, *counts: int | None) -> Part:
+    return Part(key, patients, int(slots or 0), int(share or 0), tuple(int(it or 0) for it in counts))
 
 
 def unsure(db: Connection, clinic: str, last: int, now: Instant) -> list[Standing]:
@@ -199,4 +230,4 @@ def entries(db: Connection, clinic: str, patients: Sequence[str], first: int, la
     """Their rows as they stand, right or not."""
     values = {"clinic": clinic, "patients": list(patients), "first": first, "last": last}
     rows: Sequence[Any] = db.execute(_ENTRIES, values).all()
-    return [Entry(row[0], row[1], row[2], row[3], row[4], tuple(row[5:])) for row in rows]
+    return [Entry(row[0], row[1], row[2], row[3], row[4], row[5], row[6], tuple(row[7:])) for row in rows]

@@ -456,6 +456,8 @@ adherence_week = Table(  # a rollup: what the ledger says of one plan in one wee
     Column("week", Integer, primary_key=True, autoincrement=False),
     ID("patient_id", primary_key=True),
     ID("plan_id", primary_key=True),
+    ID("clinician_id"),  # these two as the plan says, so that adding up 2,000 patients looks nothing up
+    Column("title", Text, nullable=False),
     Column("slots", Integer, nullable=False),
     Column("share", BigInteger, nullable=False),
     *(Column(state, Integer, nullable=False) for state in ITEM_STATES),

@@ -15,15 +15,16 @@ from sqlalchemy import Connection
 from notifications import receipts
 from notifications.timing import EPOCH_DAY, zone
 from programs import adherence, completions, people, plans, rollup
-from programs.adherence import Adherence, Item, Tally
+from programs.adherence import FEWEST, Adherence, Item, Tally
 from programs.errors import Invalid
 from programs.instants import DAY, Instant
 from programs.people import Patient
-from programs.rollup import FOREVER, NEVER, Entry, Part, Standing
+from programs.rollup import FOREVER, NEVER, Entry, Part, Span, Standing
 from programs.schedule import DAY_MINUTES, Course, days_of, last_day, week_of
 
 By = Literal["clinician", "program", "week", "patient"]
 LONGEST_RANGE = 366  # days
+LOWEST = 100  # patients, of whom nobody reads more
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -128,42 +129,63 @@ def _courses(db: Connection, clinic: str, patients: Sequence[str], known: Instan
 
 
 def clinic_groups(db: Connection, clinic: str, wanted: Wanted) -> list[Group]:
-    """A group each, in order of name; then all of it together, with the key "". What is still to come is in none."""
+    """A group each, lowest first (weeks in order of time); then all of it together, with the key "".
+
+    Of patients only the LOWEST that have a number. What is still to come is in none.
+    """
+    unsure = _unsure(db, clinic, wanted)
     sums, total = _Sums(), _Sums()
     if wanted.known == FOREVER:
-        found, patients = rollup.parts(db, clinic, wanted.by, wanted.first, wanted.last, wanted.now)
-        for part in found:
+        span = Span(clinic, wanted.first, wanted.last, wanted.now, FEWEST, LOWEST)
+        apart, together = rollup.parts(db, wanted.by, span, all_sure=not unsure)
+        for part in apart:
             sums.add_part(part)
-            total.add_part(part._replace(key="", patients=0))
-        total.patients[""] += patients
-    for course, week, tally in _unsure(db, clinic, wanted):
+        total.add_part(together)
+    for course, week, tally in _counted(db, clinic, wanted, unsure):
         sums.add(_key(wanted.by, course, week), course.patient_id, tally)
         total.add("", course.patient_id, tally)
-    names = _names(db, clinic, wanted.by)
-    groups = [sums.group(key, names.get(key, _say(key))) for key in sums.tallies]
-    groups.sort(key=lambda it: (it.name, it.key))
-    return [*groups, total.group("", "")]
+    groups = sums.groups(_names(db, clinic, wanted.by, sums.tallies))
+    if wanted.by == "patient":
+        groups = [it for it in groups if it.adherence.percent is not None]
+    groups.sort(key=_in_time if wanted.by == "week" else _lowest_first)
+    return [*(groups[:LOWEST] if wanted.by == "patient" else groups), *total.groups({"": ""})]
 
 
-def _unsure(db: Connection, clinic: str, wanted: Wanted) -> Iterator[tuple[Course, int, Tally]]:
-    """Plan, week, tally of every patient whose rollup is behind: what of it is right, and the rest from the ledger."""
-    zones = {it.id: it.zone for it in people.patients_of(db, clinic)}
+def _in_time(it: Group) -> str:
+    return it.key
+
+
+def _lowest_first(it: Group) -> tuple[bool, float, str, str]:
+    percent = it.adherence.percent
+    return percent is None, percent or 0, it.name, it.key
+
+
+def _unsure(db: Connection, clinic: str, wanted: Wanted) -> list[Standing]:
+    """Who has to be counted from the ledger: whose rollup is behind, or, as of a past instant, everybody."""
     if wanted.known == FOREVER:
-        doubtful = rollup.unsure(db, clinic, wanted.last, wanted.now)
-    else:
-        doubtful = [Standing(id, 0, 0, 0) for id in zones]
-    ids = [it.patient for it in doubtful]
-    wrong_from = {it.patient: it.wrong_from(wanted.now) for it in doubtful}
-    courses = {it.plan_id: it for it in _courses(db, clinic, ids, FOREVER)} if ids else {}
-    kept = rollup.entries(db, clinic, ids, wanted.first, wanted.last) if any(wrong_from.values()) else ()
-    for entry in kept:
-        if entry.week < wrong_from[entry.patient]:
-            yield courses[entry.plan], entry.week, Tally(entry.slots, entry.share, entry.counts)
+        return rollup.unsure(db, clinic, wanted.last, wanted.now)
+    return [Standing(it.id, 0, 0, 0) for it in people.patients_of(db, clinic)]
+
+
+def _counted(
+    db: Connection, clinic: str, wanted: Wanted, unsure: Sequence[Standing]
+) -> Iterator[tuple[Course, int, Tally]]:
+    """Plan, week, tally of these patients: what of their rollup is right, and the rest from the ledger."""
+    if not unsure:
+        return
+    wrong_from = {it.patient: it.wrong_from(wanted.now) for it in unsure}
+    ids = list(wrong_from)
+    if any(wrong_from.values()):
+        courses = {it.plan_id: it for it in _courses(db, clinic, ids, FOREVER)}
+        for entry in rollup.entries(db, clinic, ids, wanted.first, wanted.last):
+            if entry.week < wrong_from[entry.patient]:
+                yield courses[entry.plan], entry.week, Tally(entry.slots, entry.share, entry.counts)
+    zones = {it.id: it.zone for it in people.some_patients(db, clinic, ids)}
     for first, some in _by_start({id: max(week, wanted.first) for id, week in wrong_from.items()}).items():
         if first <= wanted.last:
-            weeks = days_of(first)[0], days_of(wanted.last)[1]
+            days = days_of(first)[0], days_of(wanted.last)[1]
             here = {id: zones[id] for id in some}
-            ledgers = _ledgers(db, clinic, here, weeks, wanted.now, wanted.known)
+            ledgers = _ledgers(db, clinic, here, days, wanted.now, wanted.known)
             yield from _weeks(ledgers, here, min(wanted.now, wanted.known))
 
 
@@ -204,11 +226,16 @@ class _Sums:
         self.tallies[key] += it
         self.named[key].add(patient)
 
-    def group(self, key: str | int, name: str) -> Group:
-        patients = self.patients[key] + len(self.named[key])
-        return Group(
-            say_week(key) if isinstance(key, int) else key, name, patients, adherence.number(self.tallies[key])
-        )
+    def groups(self, names: Mapping[str | int, str]) -> list[Group]:
+        return [
+            Group(
+                _say(key),
+                names.get(key, _say(key)),
+                self.patients[key] + len(self.named[key]),
+                adherence.number(tally),
+            )
+            for key, tally in self.tallies.items()
+        ]
 
 
 def _key(by: By, course: Course, week: int) -> str | int:
@@ -217,10 +244,10 @@ def _key(by: By, course: Course, week: int) -> str | int:
     return {"clinician": course.clinician_id, "program": course.title, "patient": course.patient_id}[by]
 
 
-def _names(db: Connection, clinic: str, by: By) -> Mapping[str | int, str]:
+def _names(db: Connection, clinic: str, by: By, keys: Iterable[str | int]) -> Mapping[str | int, str]:
     if by == "clinician":
         return dict(people.clinicians_of(db, clinic).items())
-    return {it.id: it.name for it in people.patients_of(db, clinic)} if by == "patient" else {}
+    return {it.id: it.name for it in people.some_patients(db, clinic, [*map(str, keys)])} if by == "patient" else {}
 
 
 def _say(key: str | int) -> str:
@@ -276,7 +303,8 @@ def _roll_up(
     days = days_of(first)[0], max(walls.values()) // DAY_MINUTES
     entries: dict[str, list[Entry]] = defaultdict(list)
     for course, week, it in _weeks(_ledgers(db, clinic, zones, days, now, FOREVER), zones, now):
-        entry = Entry(course.patient_id, course.plan_id, week, it.slots, it.share, it.counts)
+        keys = course.patient_id, course.plan_id, course.clinician_id, course.title
+        entry = Entry(*keys, week, it.slots, it.share, it.counts)
         entries[course.patient_id].append(entry)
     for id, name in zones.items():
         after = _after(id, name, walls[id], courses[id])

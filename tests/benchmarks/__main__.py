@@ -7,10 +7,11 @@ import warnings
 from pathlib import Path
 
 from tests.benchmarks.api import api
+from tests.benchmarks.dashboard import dashboard
 from tests.benchmarks.engine import engine, planning
 from tests.benchmarks.memory import memory
 
-PARTS = {"planning": planning, "engine": engine, "api": api, "memory": memory}
+PARTS = {"planning": planning, "engine": engine, "api": api, "memory": memory, "dashboard": dashboard}
 
 
 def main(wanted: list[str]) -> None:

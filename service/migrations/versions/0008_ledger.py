@@ -22,6 +22,8 @@ def _rollup() -> None:
         sa.Column("week", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("patient_id", sa.String(length=64), nullable=False),
         sa.Column("plan_id", sa.String(length=64), nullable=False),
+        sa.Column("clinician_id", sa.String(length=64), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
         sa.Column("slots", sa.Integer(), nullable=False),
         sa.Column("share", sa.BigInteger(), nullable=False),
         *(sa.Column(state, sa.Integer(), nullable=False) for state in STATES),
