@@ -41,9 +41,11 @@ EXERCISES = (
     Later("sheet", "service.exercises_command:sheet", "Every exercise of the library on one sheet (SVG)."),
     Later("draw", "service.exercises_command:draw_one", "One exercise, moving or still (SVG)."),
 )
+ADHERENCE = (Later("rebuild", "service.adherence_command:rebuild", "Make the weekly rollup anew from the ledger."),)
 
 main = click.Group("homestretch", help="Aftercare between visits to a clinic that does dry needling.")
 for _command in COMMANDS:
     main.add_command(_command)
 main.add_command(click.Group("import", commands=IMPORTS, help="Bring in records of another system."))
 main.add_command(click.Group("exercises", commands=EXERCISES, help="The pictures of the exercises."))
+main.add_command(click.Group("adherence", commands=ADHERENCE, help="The numbers of adherence."))
