@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from programs import dosage, exercises, needled, people, phases, rollup
+from programs import dosage, needled, people, phases, rollup
+from programs.cards import OURS, Cards, card_of, cards_of
 from programs.errors import Conflict, Invalid, NoSuchRecord, Stale
 from programs.instants import Instant
 from programs.needled import Recovery
@@ -50,25 +51,28 @@ class Assignment(msgspec.Struct, frozen=True):
     terms: Terms
 
 
-def checked(terms: Terms) -> Terms:
-    """Raises Invalid, which names the field: an unknown exercise, an impossible dose or time, an end before start."""
+def checked(terms: Terms, known: Cards = OURS) -> Terms:
+    """Raises Invalid, which names the field: an unknown exercise, an impossible dose or time, an end before start.
+
+    `known` are the exercises of the clinic.
+    """
     if not 1 <= len(terms.prescriptions) <= MOST_EXERCISES:
         raise Invalid("prescriptions", f"must be 1 to {MOST_EXERCISES} exercises")
     if terms.ends_on is not None and terms.ends_on < terms.starts_on:
         raise Invalid("ends_on", "is before starts_on")
     _check_times(terms)
-    names = [exercises.find(item.exercise).id for item in terms.prescriptions]
+    names = [card_of(known, item.exercise).exercise.id for item in terms.prescriptions]
     if len(set(names)) < len(names):
         raise Invalid("prescriptions", "name an exercise twice", "Give one exercise several times of day instead.")
     for item in terms.prescriptions:
         dosage.check_prescription(item)
-    return terms if terms.phases is None else _settled(terms, terms.phases)
+    return terms if terms.phases is None else _settled(terms, terms.phases, known)
 
 
-def _settled(terms: Terms, chosen: Phases) -> Terms:
+def _settled(terms: Terms, chosen: Phases, known: Cards) -> Terms:
     """Every exercise with its phase and what it works, written down for good."""
     phases.checked(chosen)
-    items = tuple(phases.settled(it, exercises.find(it.exercise)) for it in terms.prescriptions)
+    items = tuple(phases.settled(it, known[it.exercise].exercise) for it in terms.prescriptions)
     return msgspec.structs.replace(terms, prescriptions=items)
 
 
@@ -85,7 +89,7 @@ def _check_times(terms: Terms) -> None:
 
 def assign(db: Connection, clinic: str, id: str, it: Assignment, stamp: Stamp) -> Course:
     """A new plan, from its first day on or from this minute , whichever is later."""
-    terms = checked(it.terms)
+    terms = checked(it.terms, cards_of(db, clinic))
     people.at_work(db, clinic, it.clinician_id)
     if people.patient_of(db, clinic, it.patient_id).discharged_at is not None:
         raise Conflict("the patient is discharged", "This patient is discharged. Take them up again first.")
@@ -99,7 +103,7 @@ def assign(db: Connection, clinic: str, id: str, it: Assignment, stamp: Stamp) -
 
 def revise(db: Connection, clinic: str, course: Course, version: int, terms: Terms, stamp: Stamp) -> Course:
     """From this minute on the new terms; every bout before it stays as it was asked for."""
-    terms = checked(terms)
+    terms = checked(terms, cards_of(db, clinic))
     _advance(db, clinic, course, version)
     next_one = Revision(course.revisions[-1].number + 1, stamp.here, terms)
     _append(db, clinic, course.plan_id, next_one, stamp)

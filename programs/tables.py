@@ -507,3 +507,15 @@ tier_label = Table(  # what a clinic calls a tier of monitoring in its own paper
     INSTANT("set_at"),
     ForeignKeyConstraint(["clinic_id"], ["clinic.clinic_id"]),
 )
+
+exercise = Table(  # append-only: a clinic's own exercises, and its words for ours
+    "exercise",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("id", primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("value", Value, nullable=False),
+    Column("written_by", Text, nullable=False),
+    INSTANT("written_at"),
+    ForeignKeyConstraint(["clinic_id"], ["clinic.clinic_id"]),
+)

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from programs.cards import OURS, Card, Cards, card_of
 from programs.dosage import Dosage, Prescription, check_prescription, minutes_a_day
 from programs.exercises import PHASES, Phase, find, shelf, unusual
 from programs.muscles import find as find_muscle
@@ -105,10 +106,12 @@ def _checked(prescription: Prescription) -> Prescription:
     return prescription
 
 
-def warnings(prescriptions: Sequence[Prescription], times: int = 1, budget: int = MINUTES_A_DAY) -> list[str]:
+def warnings(
+    prescriptions: Sequence[Prescription], times: int = 1, budget: int = MINUTES_A_DAY, known: Cards = OURS
+) -> list[str]:
     """What a clinician should see before saving: too many exercises, too long a day, an unusual dose.
 
-    `times` are the plan's times of day; `budget` the clinic's minutes a day.
+    `times` are the plan's times of day; `budget` the clinic's minutes a day; `known` its exercises.
     """
     found = []
     if len(prescriptions) > WARN_ABOVE:
@@ -119,7 +122,7 @@ def warnings(prescriptions: Sequence[Prescription], times: int = 1, budget: int 
     minutes = busiest_day(prescriptions, times)
     if minutes > budget:
         found.append(f"About {minutes:.0f} minutes on the longest day; the budget is {budget}.")
-    return found + [text for prescription in prescriptions for text in _unusual(prescription)]
+    return found + [text for it in prescriptions for text in _unusual(it, card_of(known, it.exercise))]
 
 
 def must_confirm(prescriptions: Sequence[Prescription]) -> bool:
@@ -135,8 +138,8 @@ def busiest_day(prescriptions: Sequence[Prescription], times: int = 1) -> float:
     )
 
 
-def _unusual(prescription: Prescription) -> list[str]:
-    exercise = find(prescription.exercise)
+def _unusual(prescription: Prescription, card: Card) -> list[str]:
+    exercise = card.exercise
     ranges = ((field, *exercise.usual[field]) for field in unusual(exercise, prescription.dosage))
-    title = exercise.words["en"].title
+    title = card.say("en").title
     return [f"{title}: {field.replace('_', ' ')} outside the usual {low} to {high}." for field, low, high in ranges]

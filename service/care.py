@@ -12,8 +12,21 @@ from sqlalchemy import Connection
 from notifications import addresses, alerts, escalation, outbox, preferences, receipts
 from notifications.preferences import Preferences
 from notifications.timing import zone, zone_names
-from programs import checkins, completions, gates, needled, needling, people, plans, rollup, rules, silence
+from programs import (
+    cards,
+    checkins,
+    completions,
+    gates,
+    needled,
+    needling,
+    people,
+    plans,
+    rollup,
+    rules,
+    silence,
+)
 from programs.aftercare import CheckIn
+from programs.cards import Card, Entry
 from programs.checkins import Answered, Flag
 from programs.completions import Completion, Judged
 from programs.dosage import Phase
@@ -26,6 +39,7 @@ from programs.plans import Assignment
 from programs.rules import Author
 from programs.schedule import Course, Hold, Terms
 from programs.triage import NOT_APPROVED, safety_text
+from programs.wording import CardWords
 from service import audit
 
 Kind = Literal["patient", "clinician", "admin", "key", "operator", "system"]
@@ -201,6 +215,29 @@ def release_phase(db: Connection, who: Who, session: str, phase: Phase, now: Ins
     needled.release(db, who.clinic, session, phase, stamp)
     _follow(db, who, "release phase", patient, session, now)
     return recorded
+
+
+# a clinic's exercises
+
+
+def put_exercise(db: Connection, who: Who, id: str, version: int, entry: Entry, now: Instant) -> Card:
+    card = cards.put_exercise(db, who.clinic, id, version, entry, str(who), now)
+    audit.note(db, who.clinic, str(who), "write exercise", "", id, now)
+    return card
+
+
+def reword_exercise(
+    db: Connection, who: Who, id: str, version: int, words: Mapping[str, CardWords], now: Instant
+) -> Card:
+    card = cards.reword(db, who.clinic, id, version, words, str(who), now)
+    audit.note(db, who.clinic, str(who), "reword exercise", "", id, now)
+    return card
+
+
+def retire_exercise(db: Connection, who: Who, id: str, version: int, now: Instant) -> Card:
+    card = cards.retire(db, who.clinic, id, version, str(who), now)
+    audit.note(db, who.clinic, str(who), "retire exercise", "", id, now)
+    return card
 
 
 # what patients say

@@ -10,7 +10,8 @@ from msgspec import Meta, field
 from sqlalchemy import Connection
 
 from notifications.timing import zone
-from programs import dosage, exercises, people, phases, plans
+from programs import dosage, people, phases, plans
+from programs.cards import Cards, card_of, cards_of
 from programs.dosage import Prescription
 from programs.errors import Invalid, did_you_mean
 from programs.ids import new_id
@@ -66,23 +67,23 @@ class TermsIn(Body, frozen=True, kw_only=True):
         ),
     ] = None
 
-    def terms(self, otherwise: date) -> Terms:
-        """`otherwise` is the first day where none is given."""
+    def terms(self, otherwise: date, known: Cards) -> Terms:
+        """`otherwise` is the first day where none is given; `known` are the exercises of the clinic."""
         starts_on = otherwise if self.starts_on is None else day(self.starts_on, "/starts_on")
         ends_on = None if self.ends_on is None else day(self.ends_on, "/ends_on")
-        it = Terms(self._asked_for(), self.times, starts_on, ends_on, self.note.strip(), self.phases)
+        it = Terms(self._asked_for(known), self.times, starts_on, ends_on, self.note.strip(), self.phases)
         if self.phases is not None:
             with under("/phases"):
                 phases.checked(self.phases)
-        return plans.checked(it)
+        return plans.checked(it, known)
 
-    def _asked_for(self) -> tuple[Prescription, ...]:
+    def _asked_for(self, known: Cards) -> tuple[Prescription, ...]:
         if (self.template is None) == (self.prescriptions is None):
             raise invalid(Wrong("give either template or prescriptions", "/prescriptions"))
         if self.template is not None:
             return template_of(self.template).prescriptions
         for at, it in enumerate(self.prescriptions or ()):
-            _check(it, f"/prescriptions/{at}")
+            _check(it, known, f"/prescriptions/{at}")
         return self.prescriptions or ()
 
 
@@ -92,8 +93,8 @@ class PlanIn(TermsIn, frozen=True, kw_only=True):
     title: Line = ""
     clinician_id: Id | None = None
 
-    def assignment(self, patient: str, clinician: str, today: date) -> Assignment:
-        terms = self.terms(today)
+    def assignment(self, patient: str, clinician: str, today: date, known: Cards) -> Assignment:
+        terms = self.terms(today, known)
         title = self.title.strip() or (template_of(self.template).title if self.template else "")
         return Assignment(patient, self.clinician_id or clinician, line(title, "/title"), terms)
 
@@ -201,21 +202,24 @@ def _page(db: Connection, who: Who, patient: str, after: str, limit: int) -> Pag
     people.patient_of(db, who.clinic, patient)
     courses = plans.courses_of(db, who.clinic, [patient]).get(patient, [])
     found = [it for it in courses if it.plan_id > after][: limit + 1]
-    return paged(found, limit, lambda it: it.plan_id, plan_out)
+    known = cards_of(db, who.clinic)
+    return paged(found, limit, lambda it: it.plan_id, lambda it: plan_out(it, known))
 
 
 def _assign(db: Connection, who: Who, patient: str, it: PlanIn, now: Instant) -> PlanOut:
-    return plan_out(care.assign_plan(db, who, new_id(now), assignment(db, who, patient, it, now), now))
+    course = care.assign_plan(db, who, new_id(now), assignment(db, who, patient, it, now), now)
+    return plan_out(course, cards_of(db, who.clinic))
 
 
 def assignment(db: Connection, who: Who, patient: str, it: PlanIn, now: Instant) -> Assignment:
     today = day_of(zone(people.patient_of(db, who.clinic, patient).zone).minutes(now))
-    return it.assignment(patient, who.id, today)
+    return it.assignment(patient, who.id, today, cards_of(db, who.clinic))
 
 
 def _revise(db: Connection, who: Who, patient: str, id: str, version: int, it: TermsIn, now: Instant) -> PlanOut:
     before = plans.course_of(db, who.clinic, patient, id).revisions[-1].terms
-    return plan_out(care.revise_plan(db, who, patient, id, version, it.terms(before.starts_on), now))
+    known = cards_of(db, who.clinic)
+    return plan_out(care.revise_plan(db, who, patient, id, version, it.terms(before.starts_on, known), now), known)
 
 
 def _hold(db: Connection, who: Who, patient: str, id: str, version: int | None, it: HoldIn, now: Instant) -> PlanOut:
@@ -223,11 +227,11 @@ def _hold(db: Connection, who: Who, patient: str, id: str, version: int | None, 
     begins = now if it.from_ is None else instant(it.from_, "/from")
     until = None if it.until is None else (day(it.until, "/until").toordinal() + 1) * DAY_MINUTES
     held = Hold(new_id(now), clock.minutes(begins), until, it.exercises, line(it.reason, "/reason"))
-    return plan_out(care.hold_plan(db, who, patient, id, version, held, now))
+    return plan_out(care.hold_plan(db, who, patient, id, version, held, now), cards_of(db, who.clinic))
 
 
 def _end(db: Connection, who: Who, patient: str, id: str, version: int | None, now: Instant) -> PlanOut:
-    return plan_out(care.end_plan(db, who, patient, id, version, now))
+    return plan_out(care.end_plan(db, who, patient, id, version, now), cards_of(db, who.clinic))
 
 
 def template_of(id: str) -> Template:
@@ -237,16 +241,17 @@ def template_of(id: str) -> Template:
     return found
 
 
-def _check(it: Prescription, pointer: str) -> None:
+def _check(it: Prescription, known: Cards, pointer: str) -> None:
     with under(pointer):
-        exercises.find(it.exercise)
+        card_of(known, it.exercise)
     with under(f"{pointer}/dosage"):
         dosage.check(it.dosage)
     with under(pointer):
         dosage.check_prescription(it)
 
 
-def plan_out(it: Course) -> PlanOut:
+def plan_out(it: Course, known: Cards) -> PlanOut:
+    terms = it.revisions[-1].terms
     return PlanOut(
         id=it.plan_id,
         version=it.version,
@@ -268,7 +273,7 @@ def plan_out(it: Course) -> PlanOut:
             for one in it.revisions
         ],
         holds=[_hold_out(one) for one in it.holds],
-        warnings=warnings(it.revisions[-1].terms.prescriptions, len(it.revisions[-1].terms.times) or 1),
+        warnings=warnings(terms.prescriptions, len(terms.times) or 1, known=known),
     )
 
 

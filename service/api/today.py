@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from notifications import preferences
 from programs import dosage, exercises, people
+from programs.cards import OURS, Card, Cards, cards_of
 from programs.completions import Kept
 from programs.dosage import Dosage, Prescription
 from programs.emergency import emergency_number
@@ -20,7 +21,6 @@ from programs.phases import say_held
 from programs.questions import Question
 from programs.schedule import time_of
 from programs.triage import beside, off_text, unwell_text
-from programs.wording import CardWords
 from service import reading
 from service.api.call import ApiRequest, Call, at_me
 from service.api.doc import Doc
@@ -136,7 +136,9 @@ async def _today(call: Call) -> bytes:
 def _read(db: Connection, who: Who, now: Instant, commits: int) -> KeptToday:
     it = reading.today(db, who, now)
     language = preferences.preferences_of(db, who.clinic, [who.id]).get(who.id, preferences.DEFAULT).language
-    body = msgspec.json.encode(_out(it, language, voice(people.clinic_of(db, who.clinic), language)))
+    said = voice(people.clinic_of(db, who.clinic), language)
+    cards = cards_of(db, who.clinic) if it.tasks else OURS
+    body = msgspec.json.encode(_out(it, cards, said))
     until = min(it.changes_at, now + OLDEST)
     return KeptToday(commits, now, until, it.patient.zone, it.date.toordinal(), body)
 
@@ -156,12 +158,12 @@ def voice(it: Clinic, language: str) -> Voice:
     return Voice(language, number, unwell_text(number, language), off)
 
 
-def _out(it: Today, language: str, said: Voice) -> TodayOut:
+def _out(it: Today, cards: Cards, said: Voice) -> TodayOut:
     return TodayOut(
         date=it.date,
         zone=it.patient.zone,
         name=it.patient.name,
-        language=language,
+        language=said.language,
         if_unwell=said.unwell,
         triage_off=said.off or None,
         check_ins=[
@@ -175,7 +177,7 @@ def _out(it: Today, language: str, said: Voice) -> TodayOut:
             )
             for one in it.check_ins
         ],
-        bouts=[_bout(task, language) for task in it.tasks],
+        bouts=[_bout(task, cards, said.language) for task in it.tasks],
     )
 
 
@@ -185,15 +187,18 @@ def question_out(it: Question, said: Voice) -> QuestionOut:
     return QuestionOut(id=it.id, kind=it.kind, text=it.say(said.language), beside=note, options=options)
 
 
-def _bout(it: Task, language: str) -> BoutOut:
+def _bout(it: Task, cards: Cards, language: str) -> BoutOut:
     bout = it.bout
     note = next(revision.terms.note for revision in it.course.revisions if revision.number == bout.revision)
-    due = [_exercise(one, language, bout.held.get(one.exercise), it.logged.get(one.exercise)) for one in bout.due]
+    due = [
+        _exercise(one, cards[one.exercise], language, bout.held.get(one.exercise), it.logged.get(one.exercise))
+        for one in bout.due
+    ]
     return BoutOut(plan_id=bout.plan_id, time=time_of(bout.wall), note=note, exercises=due)
 
 
-def _exercise(it: Prescription, language: str, held: str | None, kept: Kept | None) -> ExerciseOut:
-    words: CardWords = exercises.words(exercises.find(it.exercise), language)
+def _exercise(it: Prescription, card: Card, language: str, held: str | None, kept: Kept | None) -> ExerciseOut:
+    words = card.say(language)
     return ExerciseOut(
         exercise=it.exercise,
         title=words.title,

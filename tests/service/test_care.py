@@ -22,6 +22,7 @@ from service import audit, care, counting
 from service.care import Who
 from service.database import Database
 from service.tables import audit as notes
+from tests.programs.test_cards import OWN, WALK
 from tests.world import ADA, BEN, CLEO, CLINIC, DOV, NOON, OTHER, assignment, populate, session, terms
 from tests.world import patient as person
 
@@ -56,8 +57,13 @@ DEEDS = (
     Deed(care.release_phase, CLEO, ("s1", "B", LATER), "release phase", "s1"),
     Deed(care.answer, ADA, ("s1-evening", {"rf_bleed": True}, LATER, LATER), "answer check-in", "s1-evening"),
     Deed(care.complete, ADA, ([DONE], LATER), "record completions", "c1"),
+    Deed(care.put_exercise, BEN, ("calf_raise", 0, OWN, LATER), "write exercise", "calf_raise"),
+    Deed(care.reword_exercise, BEN, ("walking", 0, {"en": WALK}, LATER), "reword exercise", "walking"),
+    Deed(care.retire_exercise, BEN, ("heel_raise", 1, LATER), "retire exercise", "heel_raise"),
     Deed(care.acknowledge, BEN, ("the flag", LATER), "acknowledge flag", "the flag"),
 )
+# What a clinic writes of its exercises is about no patient and plans nothing.
+OF_NOBODY = (care.put_exercise, care.reword_exercise, care.retire_exercise)
 each = pytest.mark.parametrize("deed", DEEDS, ids=lambda deed: deed.note)
 SILENT = {"confirm", "check_zone"}  # a receipt of a message is its own record; a check writes nothing
 
@@ -72,6 +78,7 @@ async def clinic(database: Database) -> Database:
         care.record_session(db, BEN, "s0", session(NOON - 3 * HOUR), NOON)
         care.assign_plan(db, BEN, "p", assignment(), NOON)
         care.answer(db, ADA, "s0-evening", {"rf_bleed": True}, NOON, NOON)
+        care.put_exercise(db, BEN, "heel_raise", 0, OWN, NOON)
 
     await database.write(tell)
     return database
@@ -110,7 +117,7 @@ async def test_what_was_done_is_noted_with_who_did_it(clinic: Database, deed: De
     record = await known(clinic, deed.record)
     before = await clinic.read(noted)
     await do(clinic, deed)
-    whose = "kim" if deed.verb is care.enrol else "ada"
+    whose = "" if deed.verb in OF_NOBODY else "kim" if deed.verb is care.enrol else "ada"
     assert (await clinic.read(noted))[len(before) :] == [(str(deed.who), deed.note, whose, record)]
     assert await clinic.read(outbox.unaccounted) == 0
 
@@ -122,7 +129,7 @@ async def test_where_the_note_or_the_planning_fails_nothing_was_written(
     before = await clinic.read(everything)
     monkeypatch.setattr(room, verb, fail)
     for deed in DEEDS:
-        if verb == "note" or deed.verb is not care.acknowledge:  # which plans nothing
+        if verb == "note" or deed.verb not in (care.acknowledge, *OF_NOBODY):  # which plan nothing
             with pytest.raises(ZeroDivisionError):
                 await do(clinic, deed)
             assert await clinic.read(everything) == before, deed.note
