@@ -44,6 +44,15 @@ class Moves(NamedTuple):
     before: tuple[tuple[Instant, str], ...]
     zone: str
 
+    def known_by(self, at: Instant) -> "Moves":
+        """Without the moves of later: the zone of then is the one of now."""
+        later = [zone for until, zone in self.before if until > at]
+        return Moves(tuple(it for it in self.before if it[0] <= at), later[0] if later else self.zone)
+
+    def wall(self, at: Instant) -> int:
+        """What the clock showed, in the zone in which it stood then."""
+        return wall(self.known_by(at).zone, at)
+
     def walls(self, from_at: Instant, until_at: Instant | None) -> Iterator[tuple[int, int | None]]:
         """What the clock showed in [from_at, until_at), a piece for each zone it stood in.
 

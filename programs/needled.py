@@ -115,6 +115,25 @@ def recoveries_of(db: Connection, clinic: str, patients: Sequence[str]) -> dict[
     return {id: _recovery(found) for id, found in facts.items()}
 
 
+def known_by(it: Recovery, at: Instant) -> Recovery:
+    """What was known at that instant: sessions recorded, corrected and released, and answers heard, by then."""
+    sessions = [_known_by(one, at) for one in it.sessions if one.recorded_at <= at]
+    return Recovery(it.moves.known_by(at), followed(sessions))
+
+
+def _known_by(it: Needled, at: Instant) -> Needled:
+    past = tuple(one for one in it.entries if one.until is not None and one.until <= at)
+    then = tuple(one._replace(until=None) for one in it.entries[len(past) : len(past) + 1])
+    return msgspec.structs.replace(
+        it,
+        entries=past + then,
+        told=tuple(one for one in it.told if one.at <= at),
+        alarms=tuple(one for one in it.alarms if one <= at),
+        releases=tuple(one for one in it.releases if one[0] <= at),
+        seen_at=None,
+    )
+
+
 def _recovery(rows: Sequence[Any]) -> Recovery:
     zone = next(row.value for row in rows if row.kind == "zone")
     before = sorted((row.at, row.value) for row in rows if row.kind == "moved")

@@ -1,5 +1,6 @@
 """Clinics, clinicians and patients: who they are, what they agreed to, when they were discharged."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -7,6 +8,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from programs import rollup
+from programs.clocks import Moves
 from programs.errors import Conflict, NoSuchRecord, Stale
 from programs.instants import Instant
 from programs.tables import among, clinic, clinician, consent, patient, zone_before
@@ -122,6 +124,11 @@ _PATIENTS = (
     .limit(bindparam("count"))
 )
 _SOME = select(*PATIENT).where(patient.c.clinic_id == bindparam("clinic"), among(patient.c.id, "patients"))
+_MOVED = (
+    select(zone_before.c.patient_id, zone_before.c.until_at, zone_before.c.zone)
+    .where(zone_before.c.clinic_id == bindparam("clinic"), among(zone_before.c.patient_id, "patients"))
+    .order_by(zone_before.c.until_at, zone_before.c.version)
+)
 _LOCK = (
     select(patient.c.id)
     .where(patient.c.clinic_id == bindparam("clinic"), among(patient.c.id, "patients"))
@@ -244,6 +251,15 @@ def patients_of(db: Connection, clinic_id: str, after: str = "", count: int = 1_
 
 def some_patients(db: Connection, clinic_id: str, ids: Sequence[str]) -> list[Patient]:
     return [_patient(row) for row in db.execute(_SOME, {"clinic": clinic_id, "patients": list(ids)}).all()]
+
+
+def moves_of(db: Connection, clinic_id: str, ids: Sequence[str]) -> dict[str, Moves]:
+    """Patient id -> where their clock stood, and stands."""
+    before: dict[str, list[tuple[Instant, str]]] = defaultdict(list)
+    values = {"clinic": clinic_id, "patients": list(ids)}
+    for id, until_at, zone in db.execute(_MOVED, values):
+        before[id].append((until_at, zone))
+    return {it.id: Moves(tuple(before[it.id]), it.zone) for it in some_patients(db, clinic_id, ids)}
 
 
 def lock(db: Connection, clinic_id: str, patients: Sequence[str]) -> None:

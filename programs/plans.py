@@ -151,7 +151,7 @@ def known_by(db: Connection, clinic: str, courses: Iterable[Course], at: Instant
     ended = {row.id for row in db.execute(_ENDED_LATER, values)}
     revised = {(row.plan_id, row.number) for row in db.execute(_REVISED_LATER, values)}
     held = {row.id for row in db.execute(_HELD_LATER, values)}
-    return [
+    found = [
         msgspec.structs.replace(
             it,
             ended_wall=None if it.plan_id in ended else it.ended_wall,
@@ -161,6 +161,9 @@ def known_by(db: Connection, clinic: str, courses: Iterable[Course], at: Instant
         for it in courses
         if it.plan_id not in later
     ]
+    recoveries = needled.recoveries_of(db, clinic, sorted({it.patient_id for it in found if follows(it)}))
+    known = {id: needled.known_by(it, at) for id, it in recoveries.items()}
+    return [_eased(it, known[it.patient_id]) if follows(it) else it for it in found]
 
 
 def course_of(db: Connection, clinic: str, patient: str, id: str) -> Course:

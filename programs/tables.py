@@ -497,17 +497,6 @@ staff_time = Table(  # append-only: a correction is a new row that names the one
 Index(None, staff_time.c.clinic_id, staff_time.c.patient_id, staff_time.c.day)
 Index("uq_staff_time_replaces", staff_time.c.clinic_id, staff_time.c.replaces, unique=True)
 
-tier_label = Table(  # what a clinic calls a tier of monitoring in its own papers; we ship none
-    "tier_label",
-    metadata,
-    ID("clinic_id", primary_key=True),
-    Column("tier", String(32), primary_key=True),
-    Column("text", Text, nullable=False),
-    Column("set_by", Text, nullable=False),
-    INSTANT("set_at"),
-    ForeignKeyConstraint(["clinic_id"], ["clinic.clinic_id"]),
-)
-
 exercise = Table(  # append-only: a clinic's own exercises, and its words for ours
     "exercise",
     metadata,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from notifications import addresses, alerts, escalation, outbox, preferences, receipts
 from notifications.preferences import Preferences
-from notifications.timing import zone, zone_names
+from notifications.timing import EPOCH_DAY, zone, zone_names
 from programs import (
     cards,
     checkins,
@@ -32,12 +32,12 @@ from programs.completions import Completion, Judged
 from programs.dosage import Phase
 from programs.emergency import emergency_number
 from programs.errors import Invalid, did_you_mean
-from programs.instants import Instant
+from programs.instants import DAY, Instant
 from programs.needling import NeedlingSession, Recorded
 from programs.people import ClinicSettings, Patient, Stamp, TriageOff, Watch
 from programs.plans import Assignment
 from programs.rules import Author
-from programs.schedule import Course, Hold, Terms
+from programs.schedule import DAY_MINUTES, Course, Hold, Terms
 from programs.triage import NOT_APPROVED, safety_text
 from programs.wording import CardWords
 from service import audit
@@ -82,6 +82,11 @@ def _follow(db: Connection, who: Who, what: str, patient: str, record: str, now:
     """After every change: the patient's messages are brought to their new agenda, and the deed is noted."""
     outbox.reconcile(db, who.clinic, [patient], now)
     audit.note(db, who.clinic, str(who), what, patient, record, now)
+
+
+def _recount(db: Connection, who: Who, patient: str, since: Instant) -> None:
+    """What a plan holds after needling is worked out anew: from here on, a day being room for any zone."""
+    rollup.mark(db, who.clinic, [(patient, (since // DAY + EPOCH_DAY - 1) * DAY_MINUTES)])
 
 
 def _stamp(who: Who, patient: Patient, now: Instant) -> Stamp:
@@ -144,6 +149,7 @@ def record_session(db: Connection, who: Who, id: str, session: NeedlingSession, 
     people.lock(db, who.clinic, [session.patient_id])
     recorded = needling.record(db, who.clinic, id, session, now)
     standing = checkins.plan_aftercare(db, who.clinic, recorded, now)
+    _recount(db, who, session.patient_id, session.ended_at)
     _follow(db, who, "record needling session", session.patient_id, id, now)
     return Aftercare(recorded, standing)
 
@@ -152,8 +158,10 @@ def correct_session(
     db: Connection, who: Who, id: str, version: int, session: NeedlingSession, now: Instant
 ) -> Aftercare:
     people.lock(db, who.clinic, [session.patient_id])
+    before = needling.session_of(db, who.clinic, id).session.ended_at
     recorded = needling.correct(db, who.clinic, id, version, session, str(who), now)
     standing = checkins.plan_aftercare(db, who.clinic, recorded, now)
+    _recount(db, who, session.patient_id, min(session.ended_at, before))
     _follow(db, who, "correct needling session", session.patient_id, id, now)
     return Aftercare(recorded, standing)
 
@@ -163,6 +171,7 @@ def cancel_session(db: Connection, who: Who, id: str, version: int, now: Instant
     people.lock(db, who.clinic, [patient])
     recorded = needling.cancel(db, who.clinic, id, version, str(who), now)
     checkins.cancel_aftercare(db, who.clinic, id)
+    _recount(db, who, patient, recorded.session.ended_at)
     _follow(db, who, "cancel needling session", patient, id, now)
     return Aftercare(recorded, checkins.session_check_ins(db, who.clinic, id))
 
@@ -213,6 +222,7 @@ def release_phase(db: Connection, who: Who, session: str, phase: Phase, now: Ins
     people.lock(db, who.clinic, [patient])
     stamp = _stamp(who, people.patient_of(db, who.clinic, patient), now)
     needled.release(db, who.clinic, session, phase, stamp)
+    _recount(db, who, patient, now)
     _follow(db, who, "release phase", patient, session, now)
     return recorded
 
@@ -255,6 +265,7 @@ def answer(db: Connection, who: Who, check_in_id: str, answers: Mapping[str, Any
     flags = (*answered.flags, *held)
     alerts.raise_alerts(db, who.clinic, [checkins.flag_of(db, who.clinic, id) for id in flags], now)
     people.reacted(db, who.clinic, who.id, now)
+    _recount(db, who, who.id, now)
     _follow(db, who, "answer check-in", who.id, check_in_id, now)
     tier = answered.findings[0].tier if answered.findings else ""
     return Reply(answered, tier, _safety(db, who, tier) if tier in ("emergency", "same_day") else "")

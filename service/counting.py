@@ -98,9 +98,17 @@ def lines_of(
     now: Instant,
     known: Instant = FOREVER,
 ) -> list[Line]:
-    zones = {it.id: it.zone for it in patients}
+    zones = _zones(db, clinic, patients, known)
     ledgers = _ledgers(db, clinic, zones, (first.toordinal(), last.toordinal()), now, known)
     return [Line(course.patient_id, course, item) for course, items in ledgers for item in items]
+
+
+def _zones(db: Connection, clinic: str, patients: Iterable[Patient], known: Instant) -> dict[str, str]:
+    """Patient id -> the zone they lived in then."""
+    zones = {it.id: it.zone for it in patients}
+    if known == FOREVER:
+        return zones
+    return {id: it.known_by(known).zone for id, it in people.moves_of(db, clinic, list(zones)).items()}
 
 
 def _ledgers(
@@ -180,7 +188,7 @@ def _counted(
         for entry in rollup.entries(db, clinic, ids, wanted.first, wanted.last):
             if entry.week < wrong_from[entry.patient]:
                 yield courses[entry.plan], entry.week, Tally(entry.slots, entry.share, entry.counts)
-    zones = {it.id: it.zone for it in people.some_patients(db, clinic, ids)}
+    zones = _zones(db, clinic, people.some_patients(db, clinic, ids), wanted.known)
     for first, some in _by_start({id: max(week, wanted.first) for id, week in wrong_from.items()}).items():
         if first <= wanted.last:
             days = days_of(first)[0], days_of(wanted.last)[1]
@@ -261,10 +269,9 @@ def say_week(week: int) -> str:
 
 def behind(db: Connection, clinic: str, wanted: Wanted, key: str) -> list[Line]:
     """The items behind one group's number, "" being everybody's; latest first."""
-    patients = people.patients_of(db, clinic)
-    zones = {it.id: it.zone for it in patients}
+    zones = _zones(db, clinic, people.patients_of(db, clinic), wanted.known)
     days, then = (days_of(wanted.first)[0], days_of(wanted.last)[1]), min(wanted.now, wanted.known)
-    today = {it.id: zone(it.zone).wall(then).day for it in patients}
+    today = {id: zone(name).wall(then).day for id, name in zones.items()}
     found = [
         Line(course.patient_id, course, item)
         for course, items in _ledgers(db, clinic, zones, days, wanted.now, wanted.known)

@@ -161,7 +161,8 @@ async def clinic_adherence(request: ApiRequest) -> ASGIResponse:
 
 def _of_patient(db: Connection, who: Who, id: str, query: PatientQuery, now: Instant) -> PatientAdherenceOut:
     then, known = query.known(now)
-    today = day_of(zone(people.patient_of(db, who.clinic, id).zone).minutes(then))
+    people.patient_of(db, who.clinic, id)
+    today = day_of(people.moves_of(db, who.clinic, [id])[id].wall(then))
     first, last = query.days(today, USUAL)
     items = counting.patient_ledger(db, who.clinic, id, first, last, then, known)
     covered = adherence.coverage(items)

@@ -239,8 +239,6 @@ class Story(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(ZONES), hours=st.sampled_from(HOURS), most=st.integers(1, 6), reminders=st.booleans())
     def travel_and_prefer(self, name: str, hours: tuple[str, str], most: int, reminders: bool) -> None:
-        if name != self.zone:
-            self.reports.clear()
         self.zone, self.hours = name, hours
         chosen = Preferences(allowed_from=hours[0], allowed_until=hours[1], most_a_day=most, bout_reminders=reminders)
         self.change(zone=name, preferences=chosen)

@@ -70,16 +70,6 @@ def _monitoring() -> None:
     columns = ["clinic_id", "patient_id", "day"]
     op.create_index("ix_staff_time_clinic_id_patient_id_day", "staff_time", columns, unique=False)
     op.create_index("uq_staff_time_replaces", "staff_time", ["clinic_id", "replaces"], unique=True)
-    op.create_table(
-        "tier_label",
-        sa.Column("clinic_id", sa.String(length=64), nullable=False),
-        sa.Column("tier", sa.String(length=32), nullable=False),
-        sa.Column("text", sa.Text(), nullable=False),
-        sa.Column("set_by", sa.Text(), nullable=False),
-        sa.Column("set_at", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["clinic_id"], ["clinic.clinic_id"], name="fk_tier_label_clinic"),
-        sa.PrimaryKeyConstraint("clinic_id", "tier", name="pk_tier_label"),
-    )
 
 
 def _patient(table: str) -> sa.ForeignKeyConstraint:
@@ -89,7 +79,7 @@ def _patient(table: str) -> sa.ForeignKeyConstraint:
 
 
 def downgrade() -> None:
-    for table in ("tier_label", "staff_time", "rollup", "adherence_week"):
+    for table in ("staff_time", "rollup", "adherence_week"):
         op.drop_table(table)
     with op.batch_alter_table("plan") as plan:
         plan.drop_column("ended_at")
