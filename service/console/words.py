@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
+from urllib.parse import urlencode
 
 from notifications import explain
 from notifications.agenda import Reason
 from notifications.timing import zone
-from programs import questions, wording
+from programs import exercises, questions, wording
 from programs.aftercare import CheckIn
 from programs.instants import Instant
 from programs.questions import Question
@@ -197,3 +198,17 @@ def say_subject(subject: str) -> str:
 def say_reasons(reasons: Iterable[Reason], zone_name: str) -> str:
     """Each sentence once: of three prompts merged into one, two often come from the same minute."""
     return " ".join(dict.fromkeys(explain.say(reason, zone(zone_name)) for reason in reasons))
+
+
+# the pictures of the exercises
+
+
+def is_drawn(exercise: str) -> bool:
+    card = exercises.library().get(exercise)
+    return card is not None and card.figure is not None
+
+
+def figure(exercise: str, side: str, language: str, still: bool) -> str:
+    """Where it is served (api/figures.py); a side that is neither left nor right is not asked for."""
+    asked = [("still", "true")] * still + [("side", side)] * (side in ("left", "right")) + [("language", language)]
+    return f"/exercises/{exercise}.svg?{urlencode(asked)}"

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import Connection, select
 
 from programs import checkins
+from programs.dosage import Dosage, Prescription
 from programs.exercises import stop_words
 from programs.instants import DAY, HOUR, MINUTE, Instant
 from programs.schedule import Hold
@@ -54,6 +55,32 @@ async def test_the_page_shows_what_to_answer_and_what_to_do(browser: Browser) ->
         "It does not examine you, find out what is wrong, or decide your treatment",
     ):
         assert words in text
+
+
+@pytest.mark.usefixtures("evening")
+async def test_an_exercise_is_shown_still_and_moving_for_whoever_does_not_mind_and_on_its_side(
+    browser: Browser, world: Database
+) -> None:
+    left = Dosage(sets=3, reps=10, side="left")
+    await world.write(
+        care.assign_plan,
+        BEN,
+        "p2",
+        assignment(prescriptions=(Prescription("clamshell", left),), times=("12:30",)),
+        NOON,
+    )
+    tags = Reader((await browser(ADA).get("/today")).text).tags
+    shown = {it["src"] for tag, it in tags if tag == "img"}
+    assert {
+        "/exercises/hip_bridge.svg?still=true&language=en",
+        "/exercises/hip_bridge.svg?language=en",
+        "/exercises/clamshell.svg?side=left&language=en",
+    } <= shown
+    (instead, *_) = (it for tag, it in tags if tag == "source")
+    assert instead["media"] == "(prefers-reduced-motion: reduce)"
+    assert "still=true" in instead["srcset"]
+    for src in shown:
+        assert (await browser(ADA).get(src)).headers["content-type"] == "image/svg+xml"
 
 
 @pytest.mark.usefixtures("evening")
