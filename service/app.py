@@ -3,9 +3,11 @@
 The worker is only looked at (for /healthz): whoever serves the application starts and stops it.
 """
 
+import asyncio
 import logging
 from collections.abc import Iterable
 from time import perf_counter
+from typing import Any
 
 from litestar import Litestar, Router
 from litestar.datastructures import State
@@ -20,12 +22,15 @@ from service.auth.guards import Gate
 from service.auth.limits import Allowance
 from service.clock import Clock
 from service.database import Database
+from service.errors import Refused
 from service.jobs import Worker
 from service.settings import Settings
 
 log = logging.getLogger("homestretch.api")
 
 LARGEST_BODY = 1024 * 1024
+BODY_TAKES = 30  # seconds; a mebibyte over the worst line there is
+WITH_BODY = ("POST", "PUT", "PATCH", "DELETE")
 
 COMMON: tuple[tuple[bytes, bytes], ...] = (
     (b"x-content-type-options", b"nosniff"),
@@ -59,7 +64,21 @@ class Application(Litestar):
                 _log(scope, message["status"], start)
             await send(message)
 
-        await super().__call__(scope, receive, sent)
+        await super().__call__(scope, _in_time(receive) if scope["method"] in WITH_BODY else receive, sent)
+
+
+def _in_time(receive: Receive) -> Receive:
+    """A body that drips in would hold its connection, and what waits for it, for as long as its sender likes."""
+    deadline = asyncio.get_running_loop().time() + BODY_TAKES
+
+    async def received() -> Any:
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await receive()
+        except TimeoutError:
+            raise Refused(errors.TOO_SLOW, f"The body was not here within {BODY_TAKES} seconds.") from None
+
+    return received
 
 
 def _safely(headers: Iterable[tuple[bytes, bytes]], safe: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

@@ -38,6 +38,7 @@ NOT_SIGNED_IN = Kind("not-signed-in", 401, "Sign in first")
 NOT_FOR_YOU = Kind("not-for-you", 403, "This is not for you")
 NOT_FOUND = Kind("not-found", 404, "There is no such thing")
 WRONG_METHOD = Kind("wrong-method", 405, "This cannot be done here")
+TOO_SLOW = Kind("too-slow", 408, "The request did not arrive in time")
 CONFLICT = Kind("conflict", 409, "This does not fit what is recorded")
 STALE = Kind("stale", 412, "It was changed in the meantime")
 TOO_LARGE = Kind("too-large", 413, "The request is too large")
@@ -52,6 +53,7 @@ KINDS = (
     NOT_FOR_YOU,
     NOT_FOUND,
     WRONG_METHOD,
+    TOO_SLOW,
     CONFLICT,
     STALE,
     TOO_LARGE,

@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import click
 import uvicorn
@@ -36,6 +37,7 @@ log = logging.getLogger("homestretch.serving")
 
 LAST_REQUESTS = 1  # seconds
 LAST_TURN = 1
+LARGEST_HEAD = 32 * 1024
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -96,6 +98,22 @@ def serve_on(taken: socket.socket, settings: Settings, hello: Sequence[str]) -> 
     asyncio.run(_serve(taken, settings, hello))
 
 
+def config_of(app: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="h11",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # Its own would believe X-Forwarded-For from every process of this machine; see auth/peer.py.
+        proxy_headers=False,
+        # Of the request line and all headers together, looked at after each read (256 KiB at most); a body is not
+        # counted, see app.py.
+        h11_max_incomplete_event_size=LARGEST_HEAD,
+        timeout_graceful_shutdown=LAST_REQUESTS,
+    )
+
+
 class _Server(uvicorn.Server):
     """Leaves signals to us: its own handling raises them again when it has stopped, and nothing could follow."""
 
@@ -120,15 +138,7 @@ async def _serve(taken: socket.socket, settings: Settings, hello: Sequence[str])
         for channel in channels.values():
             closing.push_async_callback(channel.close)
         worker = Worker(db, channels, clock)
-        config = uvicorn.Config(
-            build(settings, db, clock, worker),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            # Its own would believe X-Forwarded-For from every process of this machine; see auth/peer.py.
-            proxy_headers=False,
-            timeout_graceful_shutdown=LAST_REQUESTS,
-        )
+        config = config_of(build(settings, db, clock, worker))
         worker.start()
         closing.push_async_callback(_finish, worker)
         await _answer(_Server(config), taken, stop, hello)

@@ -116,6 +116,10 @@ def _plain(problem: str) -> str:
     return problem.replace("`", "").replace("Invalid enum value", "not one of the values allowed:")
 
 
+def _is_this_machine(host: str) -> bool:
+    return host in ("127.0.0.1", "::1", "localhost")
+
+
 def _contradictions(it: Settings) -> list[str]:
     """What no single setting can say of itself."""
     found = []
@@ -128,6 +132,11 @@ def _contradictions(it: Settings) -> list[str]:
         found.append(f"{PREFIX}VAPID_KEY and {PREFIX}VAPID_SUBJECT: give both, or neither")
     if bool(it.smtp_host) != bool(it.smtp_sender):
         found.append(f"{PREFIX}SMTP_HOST and {PREFIX}SMTP_SENDER: give both, or neither")
+    if it.demo and (not _is_this_machine(it.host) or not _is_this_machine(url.hostname or "")):
+        found.append(
+            f"{PREFIX}DEMO: lets anybody in and may send to this machine itself, so {PREFIX}HOST and "
+            f"{PREFIX}PUBLIC_URL must both be this machine: 127.0.0.1"
+        )
     try:
         networks(it.trusted_proxies)
     except ValueError as error:

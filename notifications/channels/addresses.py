@@ -27,7 +27,7 @@ PUSH_HOSTS = (
 HOST_LETTERS = frozenset(string.ascii_lowercase + string.digits + "-.")
 BASE64URL = frozenset(string.ascii_letters + string.digits + "-_")
 # RFC 3986 allows these nowhere, and parsers that meet them disagree about where the host ends.
-NEVER_IN_A_URL = frozenset(' "<>\\^`{|}#')
+NEVER_IN_A_URL = frozenset(' "<>\\^`{|}#[]')
 # What an unquoted local part may hold beside letters and digits of any script (RFC 5322 atext, RFC 6531).
 LOCAL_MARKS = frozenset("!#$%&'*+-/=?^_`{|}~.")
 
@@ -116,7 +116,7 @@ def check_endpoint(url: str, allowed: Allowed = USUAL) -> str:
 
     The server posts wherever a patient's browser says, so the host must be one we know. It is compared after parsing,
     and must be all there is between the slashes: nothing is left for another parser to read otherwise (a user name, a
-    port, an escape, another case). A listed name that resolves to somewhere inside is stopped by its certificate.
+    port, an escape, another case). Where a listed name leads to is looked at when it is connected to (egress.py).
     """
     if not _is_plain_url(url):
         raise ValueError("push endpoint: not a plain URL of at most 2000 characters")
@@ -124,7 +124,7 @@ def check_endpoint(url: str, allowed: Allowed = USUAL) -> str:
     if allowed.loopback and _is_loopback(parts.scheme, parts.netloc):
         return f"http://{parts.netloc}"
     host = parts.netloc.removesuffix(":443")
-    if parts.scheme != "https" or not _is_host(host):
+    if not url.startswith("https://") or not _is_host(host):
         raise ValueError("push endpoint: expected https, a host name in lower case and port 443")
     if not any(_matches(host, listed) for listed in PUSH_HOSTS + allowed.hosts):
         raise ValueError(f"push endpoint: {host} is not a push service we know; the operator can allow it")
@@ -158,9 +158,7 @@ def _bytes_of(name: str, text: str, length: int) -> bytes:
 
 
 def _is_plain_url(url: str) -> bool:
-    return (
-        len(url) <= 2000 and url.isascii() and url.isprintable() and NEVER_IN_A_URL.isdisjoint(url) and "[" not in url
-    )
+    return len(url) <= 2000 and url.isascii() and url.isprintable() and NEVER_IN_A_URL.isdisjoint(url)
 
 
 def _is_host(host: str) -> bool:

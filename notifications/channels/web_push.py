@@ -13,7 +13,7 @@ import msgspec
 from pywebpush import WebPusher
 from yarl import URL
 
-from notifications.channels import USUAL, Accepted, Allowed, Gone, Later, Outcome, Parcel, Refused
+from notifications.channels import USUAL, Accepted, Allowed, Gone, Later, Outcome, Parcel, Refused, egress
 from notifications.channels.addresses import WebPushAddress, check_endpoint
 from notifications.channels.vapid import Signatures, VapidKeys
 
@@ -34,7 +34,7 @@ class PushSettings(msgspec.Struct, frozen=True):
 
 
 class WebPush:
-    """Make it inside a running loop: it opens a session, unless given one (without trust_env, or a proxy is used)."""
+    """Make it inside a running loop: it opens a session, unless given one, which should be one of egress.py."""
 
     kind: ClassVar[str] = "web_push"
     Address: ClassVar[type[msgspec.Struct]] = WebPushAddress
@@ -49,7 +49,7 @@ class WebPush:
         self._signatures = Signatures(settings.keys, now)
         self._timeout = aiohttp.ClientTimeout(total=settings.timeout)
         self._borrowed = session is not None
-        self._session = session or _session(self.limit)
+        self._session = session or egress.session(self.limit)
 
     async def send(self, address: WebPushAddress, parcel: Parcel) -> Outcome:
         try:
@@ -160,12 +160,3 @@ def _path_of(location: str) -> str:
         return urlsplit(location).path[:200]
     except ValueError:
         return ""
-
-
-def _session(limit: int) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=limit, ttl_dns_cache=300),
-        cookie_jar=aiohttp.DummyCookieJar(),  # one patient's push must not carry what another's answer set
-        headers={"User-Agent": "Homestretch"},
-        trust_env=False,
-    )

@@ -30,9 +30,9 @@ def test_every_setting_is_read_from_its_variable() -> None:
         {
             "HOMESTRETCH_DATABASE_URL": "postgresql://localhost/homestretch",
             "HOMESTRETCH_MIGRATING_URL": "postgresql://owner@localhost/homestretch",
-            "HOMESTRETCH_HOST": "0.0.0.0",
+            "HOMESTRETCH_HOST": "::1",
             "HOMESTRETCH_PORT": "9000",
-            "HOMESTRETCH_PUBLIC_URL": "https://aftercare.example.org",
+            "HOMESTRETCH_PUBLIC_URL": "https://localhost",
             "HOMESTRETCH_DEMO": "true",
             "HOMESTRETCH_TRUSTED_PROXIES": "10.0.0.0/8,192.0.2.7",
             "HOMESTRETCH_API_REQUESTS_A_MINUTE": "3000",
@@ -94,6 +94,24 @@ def test_a_name_mistyped_is_refused_with_the_one_meant() -> None:
 def test_a_value_that_cannot_be_is_refused_by_its_name(name: str, value: str) -> None:
     (problem,) = problems(**{name: value})
     assert problem.startswith(f"HOMESTRETCH_{name}")
+
+
+@pytest.mark.parametrize(
+    ("host", "public_url"),
+    [
+        ("0.0.0.0", "http://127.0.0.1:8000"),
+        ("127.0.0.1", "https://aftercare.example.org"),
+        ("192.0.2.7", "http://127.0.0.1:8000"),
+        ("127.0.0.1", "http://127.0.0.1.example.org"),
+        ("127.0.0.1", "http://127.0.0.1@example.org"),
+    ],
+)
+def test_a_demonstration_cannot_be_left_open_to_others(host: str, public_url: str) -> None:
+    """It takes tokens that stand in the code, and addresses on this machine itself."""
+    (problem,) = problems(DEMO="true", HOST=host, PUBLIC_URL=public_url)
+    assert problem.startswith("HOMESTRETCH_DEMO: ")
+    assert read({"HOMESTRETCH_DEMO": "true"}).allowed.loopback
+    assert not read({"HOMESTRETCH_HOST": host, "HOMESTRETCH_PUBLIC_URL": public_url}).allowed.loopback
 
 
 def test_all_problems_are_told_at_once() -> None:
