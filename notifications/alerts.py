@@ -23,6 +23,8 @@ from programs.instants import DAY, Instant
 from programs.people import Clinic
 from programs.tables import among, flag
 
+KEYS = ("alert:", "access:")  # messages to clinicians: flags, and that somebody broke the glass
+PATHS = {"alert:": "/flags", "access:": "/clinic/break-glass"}
 CHANNELS = ("web_push", "email", "console")
 AT_ONCE = ("emergency", "same_day")  # what waits for the next visit waits on the list
 # An alert is worth sending for a day; the flag itself stays on the list until somebody acknowledges it.
@@ -140,6 +142,28 @@ def _message(clinic: str, it: Flag, number: int, rung: Rung, now: Instant) -> di
 
 def key_of(flag_id: str, number: int) -> str:
     return f"alert:{flag_id}:{number}" if number else f"alert:{flag_id}"
+
+
+def tell_admins(db: Connection, clinic: str, opening: str, admins: Sequence[str], now: Instant) -> None:
+    """Somebody broke the glass: one message to each who runs the clinic, due now; who, whom and why is on the page."""
+    insert_messages(
+        db,
+        [
+            {
+                "clinic_id": clinic,
+                "id": derived_id(clinic, f"access:{opening}:{admin}", now),
+                "person_id": admin,
+                "kind": "alert",
+                "key": f"access:{opening}:{number}",
+                "planned_for": now,
+                "closes": now + WORTH_SENDING,
+                "subjects": (f"access:{opening}",),
+                "reasons": (Reason("break_glass", now),),
+                "planned_at": now,
+            }
+            for number, admin in enumerate(admins)
+        ],
+    )
 
 
 def unacknowledged(db: Connection, clinic: str, keys: Sequence[str]) -> set[str]:

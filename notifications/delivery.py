@@ -148,8 +148,8 @@ def _still_wanted(db: Connection, clinic: str, fences: Mapping[str, int], now: I
         Row(*it[:5], _subjects(it.subjects), "in_flight", fences[it.id], "", 0)
         for it in db.execute(_KINDS, {"clinic": clinic, "ids": list(fences)}).all()
     ]
-    for_patients = [row for row in rows if not row.key.startswith("alert:")]
-    for_clinicians = [row for row in rows if row.key.startswith("alert:")]
+    for_patients = [row for row in rows if not row.key.startswith(alerts.KEYS)]
+    for_clinicians = [row for row in rows if row.key.startswith(alerts.KEYS)]
     return _check_patients(db, clinic, for_patients, now) + _check_alerts(db, clinic, for_clinicians, now)
 
 
@@ -214,11 +214,11 @@ def _check_alerts(db: Connection, clinic: str, rows: Sequence[Row], now: Instant
     """A clinician is alerted at any hour, until the flag is acknowledged or the alert is a day old."""
     if not rows:
         return []
-    waiting = alerts.unacknowledged(db, clinic, [row.key for row in rows])
+    waiting = alerts.unacknowledged(db, clinic, [row.key for row in rows if row.key.startswith("alert:")])
     reachable = addresses.living(db, clinic, [row.person_id for row in rows])
     send, ended = [], []
     for row in rows:
-        if row.key not in waiting:
+        if row.key.startswith("alert:") and row.key not in waiting:
             ended.append((row, "acknowledged"))
         elif row.closes <= now:
             ended.append((row, "window_over"))
@@ -253,7 +253,7 @@ def parcel(it: Claimed, now: Instant) -> Parcel:
         delivery_id=it.row.id,
         title=said.title,
         body=said.body,
-        path="/flags" if it.row.key.startswith("alert:") else f"/open/{it.row.id}",
+        path=next((path for key, path in alerts.PATHS.items() if it.row.key.startswith(key)), f"/open/{it.row.id}"),
         urgency="normal" if kinds == {"bout"} else "high",
         expires_in=min(max(0, (it.row.closes - now) // SECOND), LONGEST_WAIT),
         language=it.language,
@@ -289,7 +289,7 @@ async def send(it: Claimed, wire: Wire, clock: Clock) -> Sent:
     An alert does not wait for a provider to come back: it goes on to the next channel at once.
     """
     worded = parcel(it, clock())
-    settling = Accepted if it.row.key.startswith("alert:") else Accepted | Later
+    settling = Accepted if it.row.key.startswith(alerts.KEYS) else Accepted | Later
     tries: list[Try] = []
     for step in it.ladder:
         until = it.leased_until - SEND_TAKES

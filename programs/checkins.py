@@ -6,7 +6,7 @@ from typing import Any, cast
 import msgspec
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from programs import people, questions, rules, triage
+from programs import people, questions, rules, treating, triage
 from programs.aftercare import ANSWERABLE, CheckIn, check_ins
 from programs.errors import Conflict, Invalid, NoSuchRecord
 from programs.ids import derived_id
@@ -14,6 +14,7 @@ from programs.instants import HOUR, Instant
 from programs.needling import Recorded
 from programs.questions import STEPS, Question, Step
 from programs.tables import among, answer, check_in, flag, patient
+from programs.treating import Sight
 from programs.triage import Finding
 
 LONGEST_NOTE = 500
@@ -293,8 +294,9 @@ def flags_of(
     patient: str = "",
     before: tuple[Instant, str] | None = None,
     count: int = 100,
+    sight: Sight | None = None,
 ) -> list[Flag]:
-    """Latest first, of one patient or of all; `before` is the (raised_at, id) of the last one seen."""
+    """Latest first, of one patient or of all in sight; `before` is the (raised_at, id) of the last one seen."""
     statement = _FLAGS.where(flag.c.clinic_id == clinic).order_by(flag.c.raised_at.desc(), flag.c.id.desc())
     if patient:
         statement = statement.where(flag.c.patient_id == patient)
@@ -303,7 +305,8 @@ def flags_of(
     if before is not None:
         at, id = before
         statement = statement.where((flag.c.raised_at < at) | ((flag.c.raised_at == at) & (flag.c.id < id)))
-    return [_flag(row) for row in db.execute(statement.limit(count))]
+    statement = treating.within(statement, sight).limit(count)
+    return [_flag(row) for row in db.execute(statement, treating.parameters(sight))]
 
 
 def flag_of(db: Connection, clinic: str, id: str) -> Flag:

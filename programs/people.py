@@ -7,11 +7,12 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from programs import rollup
+from programs import rollup, treating
 from programs.clocks import Moves
 from programs.errors import Conflict, NoSuchRecord, Stale
 from programs.instants import Instant
 from programs.tables import among, clinic, clinician, consent, patient, zone_before
+from programs.treating import Sight
 
 
 class Stamp(NamedTuple):
@@ -244,9 +245,12 @@ def patient_of(db: Connection, clinic_id: str, id: str) -> Patient:
     return _patient(row)
 
 
-def patients_of(db: Connection, clinic_id: str, after: str = "", count: int = 1_000_000) -> list[Patient]:
-    rows = db.execute(_PATIENTS, {"clinic": clinic_id, "after": after, "count": count})
-    return [_patient(row) for row in rows]
+def patients_of(
+    db: Connection, clinic_id: str, after: str = "", count: int = 1_000_000, sight: Sight | None = None
+) -> list[Patient]:
+    """Those in sight; every patient of the clinic where that is None."""
+    values = {"clinic": clinic_id, "after": after, "count": count, **treating.parameters(sight)}
+    return [_patient(row) for row in db.execute(treating.within(_PATIENTS, sight), values)]
 
 
 def some_patients(db: Connection, clinic_id: str, ids: Sequence[str]) -> list[Patient]:

@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select
 
+from programs import treating
 from programs.aftercare import ANSWERABLE
 from programs.errors import Conflict, Invalid, NoSuchRecord
 from programs.instants import Instant
 from programs.tables import check_in, follow_up, patient
+from programs.treating import Sight
 
 LONGEST_NOTE = 500
 
@@ -58,9 +60,11 @@ _FOLLOWED = select(follow_up.c.check_in_id).where(
 )
 
 
-def unanswered(db: Connection, clinic: str, now: Instant) -> list[Silent]:
-    """Latest first, as long as an answer would still be taken; not of patients who want no messages or have left."""
-    rows = db.execute(_SILENT, {"clinic": clinic, "now": now, "since": now - ANSWERABLE})
+def unanswered(db: Connection, clinic: str, now: Instant, sight: Sight | None = None) -> list[Silent]:
+    """Latest first, while an answer would still be taken; not of who wants no messages, has left, or is out of
+    sight."""
+    values = {"clinic": clinic, "now": now, "since": now - ANSWERABLE, **treating.parameters(sight)}
+    rows = db.execute(treating.within(_SILENT, sight), values)
     return [Silent(*row) for row in rows]
 
 

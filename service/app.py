@@ -14,7 +14,7 @@ from litestar.datastructures import State
 from litestar.enums import ScopeType
 from litestar.types import Message, Receive, Scope, Send
 
-from service import console, errors
+from service import access, console, errors
 from service.api import docs, openapi
 from service.api.call import Desk
 from service.api.routes import ARRIVING, DOCS, OPEN, PREFIX, SIGNED_IN
@@ -104,7 +104,7 @@ def build(settings: Settings, db: Database, clock: Clock, worker: Worker | None)
         worker.pulse if worker else None,
     )
     documented = (*SIGNED_IN, *ARRIVING, *OPEN)
-    return Application(
+    app = Application(
         https=settings.public_url.startswith("https://"),
         route_handlers=[
             Router(PREFIX, route_handlers=[*SIGNED_IN, *ARRIVING, *DOCS]),
@@ -125,3 +125,5 @@ def build(settings: Settings, db: Database, clock: Clock, worker: Worker | None)
         openapi_config=None,
         logging_config=None,
     )
+    access.check(app.routes)
+    return app

@@ -24,6 +24,7 @@ from programs import (
     rollup,
     rules,
     silence,
+    treating,
 )
 from programs.aftercare import CheckIn
 from programs.cards import Card, Entry
@@ -31,13 +32,15 @@ from programs.checkins import Answered, Flag
 from programs.completions import Completion, Judged
 from programs.dosage import Phase
 from programs.emergency import emergency_number
-from programs.errors import Invalid, did_you_mean
+from programs.errors import Conflict, Invalid, did_you_mean
+from programs.ids import new_id
 from programs.instants import DAY, Instant
 from programs.needling import NeedlingSession, Recorded
 from programs.people import ClinicSettings, Patient, Stamp, TriageOff, Watch
 from programs.plans import Assignment
 from programs.rules import Author
 from programs.schedule import DAY_MINUTES, Course, Hold, Terms
+from programs.treating import Opening
 from programs.triage import NOT_APPROVED, safety_text
 from programs.wording import CardWords
 from service import audit
@@ -140,6 +143,25 @@ def put_address(
     addresses.put_address(db, who.clinic, person, id, channel, value, now)
     if who.kind == "patient":
         _follow(db, who, "put address", person, id, now)
+
+
+def change_settings(db: Connection, who: Who, changed: Mapping[str, object], now: Instant) -> ClinicSettings:
+    after = people.change_settings(db, who.clinic, changed)
+    audit.note(db, who.clinic, str(who), "change settings", "", ", ".join(changed)[:64], now)
+    return after
+
+
+def break_glass(db: Connection, who: Who, patient: str, reason: str, now: Instant) -> Opening:
+    """Open a patient to a clinician who does not treat them; whoever runs the clinic is told in the same commit."""
+    treating.look_at(db, who.clinic, patient, None)
+    if who.sees_all:
+        raise Conflict("sees the clinic already", "You see this patient already. There is nothing to open.")
+    it = Opening(new_id(now), patient, "", who.id, reason, now, now + treating.OPEN_FOR)
+    it = treating.open_record(db, who.clinic, it)
+    admins = [one.id for one in people.staff_of(db, who.clinic) if one.role == "admin" and one.ended_at is None]
+    alerts.tell_admins(db, who.clinic, it.id, admins, now)
+    audit.note(db, who.clinic, str(who), "break glass", patient, it.id, now)
+    return it
 
 
 # needling sessions

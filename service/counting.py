@@ -21,6 +21,7 @@ from programs.instants import DAY, Instant
 from programs.people import Patient
 from programs.rollup import FOREVER, NEVER, Entry, Part, Span, Standing
 from programs.schedule import DAY_MINUTES, Course, days_of, last_day, week_of
+from programs.treating import Sight
 
 By = Literal["clinician", "program", "week", "patient"]
 LONGEST_RANGE = 366  # days
@@ -55,6 +56,7 @@ class Wanted(msgspec.Struct, frozen=True):
     by: By
     now: Instant
     known: Instant = FOREVER
+    sight: Sight | None = None  # only those patients; the rollup is of all of them and then not asked
 
     @property
     def dates(self) -> tuple[date, date]:
@@ -62,11 +64,13 @@ class Wanted(msgspec.Struct, frozen=True):
         return date.fromordinal(days_of(self.first)[0]), date.fromordinal(last)
 
 
-def weeks(first: date, last: date, by: By, now: Instant, known: Instant = FOREVER) -> Wanted:
+def weeks(
+    first: date, last: date, by: By, now: Instant, known: Instant = FOREVER, sight: Sight | None = None
+) -> Wanted:
     """The whole weeks that these dates lie in: Monday to Sunday."""
     check_range(first, last)
     start, end = (week_of(it.toordinal() * DAY_MINUTES) for it in (first, last))
-    return Wanted(start, end, by, now, known)
+    return Wanted(start, end, by, now, known, sight)
 
 
 # the ledger
@@ -143,7 +147,7 @@ def clinic_groups(db: Connection, clinic: str, wanted: Wanted) -> list[Group]:
     """
     unsure = _unsure(db, clinic, wanted)
     sums, total = _Sums(), _Sums()
-    if wanted.known == FOREVER:
+    if wanted.known == FOREVER and wanted.sight is None:
         span = Span(clinic, wanted.first, wanted.last, wanted.now, FEWEST, LOWEST)
         apart, together = rollup.parts(db, wanted.by, span, all_sure=not unsure)
         for part in apart:
@@ -152,6 +156,7 @@ def clinic_groups(db: Connection, clinic: str, wanted: Wanted) -> list[Group]:
     for course, week, tally in _counted(db, clinic, wanted, unsure):
         sums.add(_key(wanted.by, course, week), course.patient_id, tally)
         total.add("", course.patient_id, tally)
+    total.tallies.setdefault("", Tally())  # also where there is nothing to count
     groups = sums.groups(_names(db, clinic, wanted.by, sums.tallies))
     if wanted.by == "patient":
         groups = [it for it in groups if it.adherence.percent is not None]
@@ -169,10 +174,10 @@ def _lowest_first(it: Group) -> tuple[bool, float, str, str]:
 
 
 def _unsure(db: Connection, clinic: str, wanted: Wanted) -> list[Standing]:
-    """Who has to be counted from the ledger: whose rollup is behind, or, as of a past instant, everybody."""
-    if wanted.known == FOREVER:
+    """Who is counted from the ledger: whose rollup is behind, or, as of a past instant or for some only, all."""
+    if wanted.known == FOREVER and wanted.sight is None:
         return rollup.unsure(db, clinic, wanted.last, wanted.now)
-    return [Standing(it.id, 0, 0, 0) for it in people.patients_of(db, clinic)]
+    return [Standing(it.id, 0, 0, 0) for it in people.patients_of(db, clinic, sight=wanted.sight)]
 
 
 def _counted(
@@ -269,7 +274,7 @@ def say_week(week: int) -> str:
 
 def behind(db: Connection, clinic: str, wanted: Wanted, key: str) -> list[Line]:
     """The items behind one group's number, "" being everybody's; latest first."""
-    zones = _zones(db, clinic, people.patients_of(db, clinic), wanted.known)
+    zones = _zones(db, clinic, people.patients_of(db, clinic, sight=wanted.sight), wanted.known)
     days, then = (days_of(wanted.first)[0], days_of(wanted.last)[1]), min(wanted.now, wanted.known)
     today = {id: zone(name).wall(then).day for id, name in zones.items()}
     found = [

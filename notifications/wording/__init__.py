@@ -20,6 +20,7 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "nudge+bout": "Your check-in is still open, and your home program is ready for today.",
         "alert": "A patient's answer needs you. Please open the list of flags now.",
         "escalation": "A patient's answer still waits for somebody. Please open the list of flags now.",
+        "access": "Emergency access was used at your clinic. Please sign in to see by whom and why.",
     },
     "es": {
         "check_in": "Tienes un seguimiento por responder.",
@@ -29,14 +30,15 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "nudge+bout": "Tu seguimiento sigue abierto y tu programa en casa está listo para hoy.",
         "alert": "La respuesta de un paciente necesita tu atención. Abre ahora la lista de avisos.",
         "escalation": "La respuesta de un paciente aún espera a alguien. Abre ahora la lista de avisos.",
+        "access": "Se ha usado un acceso de emergencia en tu clínica. Inicia sesión para ver quién y por qué.",
     },
 }
 LANGUAGES = tuple(SENTENCES)
 
 
 def words(kinds: frozenset[str], language: str) -> Words:
-    """The sentence for what one message is about: its kinds among check_in, nudge, bout, alert, escalation."""
+    """The sentence for what one message is about: check_in, nudge, bout, alert, escalation, access."""
     sentences = SENTENCES[language if language in SENTENCES else "en"]
-    first = next(kind for kind in ("alert", "escalation", "check_in", "nudge", "bout") if kind in kinds)
+    first = next(kind for kind in ("alert", "escalation", "access", "check_in", "nudge", "bout") if kind in kinds)
     both = f"{first}+bout"
     return Words(TITLE, sentences[both if "bout" in kinds and both in sentences else first])

@@ -17,6 +17,7 @@ from programs.instants import Instant, of
 from programs.rollup import FOREVER
 from programs.schedule import day_of, time_of, week_of
 from service import counting
+from service.access import sight_of
 from service.api.call import ApiRequest, at_clinic
 from service.api.doc import Doc
 from service.api.wire import FIRST_YEAR, LAST_YEAR, Day, Moment, Out, local, stamp
@@ -187,7 +188,8 @@ def _apart(items: Sequence[Item], key: Callable[[Item], str]) -> list[ApartOut]:
 def _of_clinic(db: Connection, who: Who, query: ClinicQuery, now: Instant) -> ClinicAdherenceOut:
     then, known = query.known(now)
     today = day_of(zone(people.clinic_of(db, who.clinic).zone).minutes(then))
-    wanted = counting.weeks(*query.days(today, THREE_WEEKS), query.by, then, known)
+    sight = sight_of(who, now)
+    wanted = counting.weeks(*query.days(today, THREE_WEEKS), query.by, then, known, sight)
     *each, total = map(_group, counting.clinic_groups(db, who.clinic, wanted))
     first, last = wanted.dates
     return ClinicAdherenceOut(from_=first, to=last, as_of=stamp(then), by=query.by, groups=each, all=total)

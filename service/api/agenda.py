@@ -20,7 +20,7 @@ from programs.instants import DAY, Instant
 from service import care
 from service.api.call import ApiRequest, Call, at_clinic
 from service.api.doc import Doc
-from service.api.needling_sessions import NeedlingSessionIn
+from service.api.needling_sessions import NeedlingSessionIn, its_clinician
 from service.api.plans import PlanIn, assignment
 from service.api.wire import Body, Out, local, stamp
 from service.care import Who
@@ -123,7 +123,9 @@ def _try(db: Connection, who: Who, patient: str, it: PreviewIn, days: int, now: 
         if it.needling_session.patient_id != patient:
             raise invalid(Wrong("is another patient", "/needling_session/patient_id"))
         with under("/needling_session"):
-            care.record_session(db, who, new_id(now), it.needling_session.session(who.id), now)
+            care.record_session(
+                db, who, new_id(now), it.needling_session.session(its_clinician(who, it.needling_session)), now
+            )
     if it.plan is not None:
         with under("/plan"):
             care.assign_plan(db, who, new_id(now), assignment(db, who, patient, it.plan, now), now)

@@ -15,16 +15,16 @@ from litestar.types import HTTPScope
 
 from programs.errors import NoSuchRecord
 from programs.instants import Instant
+from service import access
 from service.api import decode
 from service.api.once import Ask, Kept, once
 from service.api.todays import Todays
 from service.auth.guards import Gate
 from service.auth.peer import address_of
 from service.auth.tokens import Held
-from service.care import STAFF
 from service.clock import Clock
 from service.database import Database
-from service.errors import INVALID, NOT_FOR_YOU, STALE, VERSION_NEEDED, Refused
+from service.errors import INVALID, STALE, VERSION_NEEDED, Refused
 from service.jobs import Pulse
 from service.settings import Settings
 
@@ -55,13 +55,15 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class Call:
-    """`db` is the part of the database that is of the clinic of whoever asks, `held` the token they ask with."""
+    """`db` is the part of the database that is of the clinic of whoever asks, and of the record in the path only if it
+    is theirs to see; `held` is the token they ask with."""
 
     __slots__ = ("db", "desk", "held", "now", "request", "who")
 
     def __init__(self, request: ApiRequest, desk: Desk, held: Held, now: Instant) -> None:
         self.request, self.desk, self.held, self.who, self.now = request, desk, held, held.who, now
-        self.db = desk.db.at(held.who.clinic)
+        guard = access.guard_of(access.line_of(request.scope), held.who, request.path_params, now)
+        self.db = access.behind(desk.db.at(held.who.clinic), guard)
 
     # takes
 
@@ -147,8 +149,8 @@ def checked_id(id: str, kind: str) -> str:
 
 
 async def at_clinic(request: ApiRequest) -> Call:
-    """A clinician at their own clinic. Another clinic's path answers as one that never was."""
-    call = await _signed_in(request, STAFF, "This is for clinicians. Your own part begins with /api/v1/me.")
+    """Staff or an integration at their own clinic. Another clinic's path answers as one that never was."""
+    call = await _signed_in(request)
     if request.path_params["clinic"] != call.who.clinic:
         raise NoSuchRecord("clinic", "")
     return call
@@ -156,14 +158,14 @@ async def at_clinic(request: ApiRequest) -> Call:
 
 async def at_me(request: ApiRequest) -> Call:
     """A patient at what is theirs."""
-    return await _signed_in(request, ("patient",), "This is for patients. Your own part begins with /api/v1/clinics.")
+    return await _signed_in(request)
 
 
-async def _signed_in(request: ApiRequest, kinds: tuple[str, ...], otherwise: str) -> Call:
+async def _signed_in(request: ApiRequest) -> Call:
+    """Somebody whom the route's line lets in; see access.py."""
     desk: Desk = request.app.state.desk
     held = await desk.gate.bearer(_authorization(request.scope))
-    if held.who.kind not in kinds:
-        raise Refused(NOT_FOR_YOU, otherwise)
+    access.admit(access.line_of(request.scope), held.who)
     return Call(request, desk, held, desk.clock.now())
 
 

@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 
-from litestar import get
+import msgspec
+from litestar import get, patch
 from litestar.response.base import ASGIResponse
+from msgspec import UNSET, UnsetType
 from sqlalchemy import Connection
 
 from programs import people
+from programs.instants import Instant
 from programs.templates import templates
+from service import care
 from service.api.call import ApiRequest, at_clinic
 from service.api.doc import Doc
-from service.api.wire import Out
+from service.api.wire import Body, Out
 from service.care import Who
 
 
@@ -42,6 +46,17 @@ class ProgramsOut(Out, frozen=True, kw_only=True):
     items: Sequence[ProgramOut]
 
 
+class SettingsIn(Body, frozen=True, kw_only=True):
+    """What is left out stays as it is. `clinicians_see_all`: clinicians stand in for each other and see every patient;
+    if false, they see those they treat."""
+
+    clinicians_see_all: bool | UnsetType = UNSET
+
+
+class SettingsOut(Out, frozen=True, kw_only=True):
+    clinicians_see_all: bool
+
+
 @get("/clinics/{clinic:str}", doc=Doc(gives=ClinicOut))
 async def get_clinic(request: ApiRequest) -> ASGIResponse:
     """The clinic: its name, zone and clinicians."""
@@ -60,6 +75,21 @@ async def list_programs(request: ApiRequest) -> ASGIResponse:
     return call.show(ProgramsOut(items=items))
 
 
+@patch("/clinics/{clinic:str}/settings", doc=Doc(takes=SettingsIn, gives=SettingsOut))
+async def change_settings(request: ApiRequest) -> ASGIResponse:
+    """Change what is named. It holds for everybody's next request."""
+    call = await at_clinic(request)
+    reply = await call.change(_change, call.who, await call.body(SettingsIn), call.now)
+    call.desk.gate.forget_all()
+    return reply
+
+
+def _change(db: Connection, who: Who, it: SettingsIn, now: Instant) -> SettingsOut:
+    named = {name: value for name, value in msgspec.structs.asdict(it).items() if value is not UNSET}
+    after = care.change_settings(db, who, named, now)
+    return SettingsOut(clinicians_see_all=after.clinicians_see_all)
+
+
 def _clinic(db: Connection, who: Who) -> ClinicOut:
     it = people.clinic_of(db, who.clinic)
     staff = sorted(people.clinicians_of(db, who.clinic).items(), key=lambda one: (one[1], one[0]))
@@ -67,4 +97,4 @@ def _clinic(db: Connection, who: Who) -> ClinicOut:
     return ClinicOut(id=it.id, name=it.name, zone=it.zone, country=it.country, phone=it.phone, clinicians=clinicians)
 
 
-ROUTES = (get_clinic, list_programs)
+ROUTES = (get_clinic, change_settings, list_programs)

@@ -17,6 +17,7 @@ from programs.instants import Instant
 from programs.silence import Silent
 from programs.triage import Tier
 from service import care
+from service.access import sight_of
 from service.api.call import ApiRequest, at_clinic
 from service.api.doc import Doc
 from service.api.triage import TriageOffOut, off_out
@@ -110,7 +111,8 @@ async def acknowledge_flag(request: ApiRequest) -> ASGIResponse:
 
 
 def _page(db: Connection, who: Who, query: FlagsQuery, before: tuple[Instant, str] | None, now: Instant) -> FlagsOut:
-    found = checkins.flags_of(db, who.clinic, open_only=query.open, before=before, count=query.limit + 1)
+    sight, count = sight_of(who, now), query.limit + 1
+    found = checkins.flags_of(db, who.clinic, open_only=query.open, before=before, count=count, sight=sight)
     it = paged(found, query.limit, lambda one: (one.raised_at, one.id), lambda one: _out(one, now))
     off = off_out(people.clinic_of(db, who.clinic).settings.triage_off)
     return FlagsOut(items=it.items, next=it.next, triage_off=off)
@@ -206,7 +208,7 @@ async def follow_up(request: ApiRequest) -> ASGIResponse:
 
 
 def _unanswered(db: Connection, who: Who, now: Instant) -> SilenceOut:
-    return SilenceOut(items=[_silent(it) for it in silence.unanswered(db, who.clinic, now)])
+    return SilenceOut(items=[_silent(it) for it in silence.unanswered(db, who.clinic, now, sight_of(who, now))])
 
 
 def _silent(it: Silent) -> SilentOut:

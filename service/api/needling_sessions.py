@@ -9,13 +9,14 @@ from litestar.response.base import ASGIResponse
 from msgspec import Meta
 from sqlalchemy import Connection
 
-from programs import checkins, muscles, needling
+from programs import checkins, muscles, needling, treating
 from programs.aftercare import PROTOCOL, CheckIn
 from programs.errors import Invalid
 from programs.ids import new_id
 from programs.instants import Instant
 from programs.needling import NeedlingSession, Recorded
 from service import care
+from service.access import sight_of
 from service.api.call import ApiRequest, at_clinic
 from service.api.doc import Doc
 from service.api.wire import Body, Etag, Id, Moment, Note, Out, instant, maybe_stamp, stamp
@@ -148,7 +149,15 @@ async def cancel_needling_session(request: ApiRequest) -> ASGIResponse:
 
 
 def _record(db: Connection, who: Who, it: NeedlingSessionIn, now: Instant) -> NeedlingSessionOut:
-    return _out(care.record_session(db, who, new_id(now), it.session(who.id), now))
+    treating.look_at(db, who.clinic, it.patient_id, sight_of(who, now))
+    return _out(care.record_session(db, who, new_id(now), it.session(its_clinician(who, it)), now))
+
+
+def its_clinician(who: Who, it: NeedlingSessionIn) -> str:
+    """Whoever needled, which an integration must say."""
+    if who.kind == "key" and it.clinician_id is None:
+        raise invalid(Wrong("must be given", "/clinician_id", hint="An integration says who needled."))
+    return it.clinician_id or who.id
 
 
 def _session(db: Connection, who: Who, id: str) -> NeedlingSessionOut:

@@ -19,6 +19,7 @@ from programs.ids import new_id
 from programs.instants import Instant
 from programs.people import Patient
 from service import care
+from service.access import sight_of
 from service.api.call import ApiRequest, at_clinic
 from service.api.doc import Doc
 from service.api.wire import Body, Clock, Etag, Id, Line, Out, Page, PageQuery, line, maybe_stamp, paged, place, stamp
@@ -89,10 +90,10 @@ class PatientOut(Out, frozen=True, kw_only=True):
 
 @get("/clinics/{clinic:str}/patients", doc=Doc(gives=Page[PatientOut], query=PageQuery))
 async def list_patients(request: ApiRequest) -> ASGIResponse:
-    """The clinic's patients, discharged ones included, in the order in which they were enrolled."""
+    """The patients you see, discharged ones included, in the order in which they were enrolled."""
     call = await at_clinic(request)
     query = call.query(PageQuery)
-    return await call.read(_page, call.who, place(query.cursor, str) or "", query.limit)
+    return await call.read(_page, call.who, place(query.cursor, str) or "", query.limit, call.now)
 
 
 @post("/clinics/{clinic:str}/patients", doc=Doc(takes=PatientIn, gives=PatientOut, status=201))
@@ -119,8 +120,8 @@ async def change_patient(request: ApiRequest) -> ASGIResponse:
     return await call.change(_change, call.who, call.id(), call.version(), await call.body(PatientPatch), call.now)
 
 
-def _page(db: Connection, who: Who, after: str, limit: int) -> Page[PatientOut]:
-    found = people.patients_of(db, who.clinic, after, limit + 1)
+def _page(db: Connection, who: Who, after: str, limit: int, now: Instant) -> Page[PatientOut]:
+    found = people.patients_of(db, who.clinic, after, limit + 1, sight_of(who, now))
     chosen = preferences.preferences_of(db, who.clinic, [it.id for it in found])
     return paged(found, limit, lambda it: it.id, lambda it: patient_out(it, chosen.get(it.id, preferences.DEFAULT)))
 

@@ -213,6 +213,8 @@ def _assign(db: Connection, who: Who, patient: str, it: PlanIn, now: Instant) ->
 
 def assignment(db: Connection, who: Who, patient: str, it: PlanIn, now: Instant) -> Assignment:
     today = day_of(zone(people.patient_of(db, who.clinic, patient).zone).minutes(now))
+    if who.kind == "key" and it.clinician_id is None:
+        raise invalid(Wrong("must be given", "/clinician_id", hint="An integration says whose plan it is."))
     return it.assignment(patient, who.id, today, cards_of(db, who.clinic))
 
 

@@ -5,6 +5,7 @@ from litestar.handlers import HTTPRouteHandler
 from service.api import (
     adherence,
     agenda,
+    break_glass,
     check_ins,
     clinic,
     completions,
@@ -33,6 +34,7 @@ SIGNED_IN: tuple[HTTPRouteHandler, ...] = (
     *patients.ROUTES,
     *enrolment.ROUTES,
     *devices.ROUTES,
+    *break_glass.ROUTES,
     *needling_sessions.ROUTES,
     *plans.ROUTES,
     *phases.ROUTES,

@@ -68,6 +68,11 @@ class Gate:
         for hash in [hash for hash, (held, _) in self._known.items() if _same(held.who, who)]:
             del self._known[hash]
 
+    def forget_all(self) -> None:
+        """After a commit that changed what many may do."""
+        self._endings += 1
+        self._known.clear()
+
 
 def _bearer(authorization: bytes | None) -> str:
     if authorization is None or authorization[:7].lower() != b"bearer " or len(authorization) > 512:

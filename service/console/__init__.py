@@ -9,7 +9,7 @@ from litestar import Router
 from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
-from service.console import adherence, clinic, doors, entries, links, phones, profile, today
+from service.console import adherence, clinic, doors, emergency, entries, links, phones, profile, today
 
 ROUTES = [
     Router(
@@ -17,7 +17,8 @@ ROUTES = [
         route_handlers=[
             *(doors.home, doors.ask, doors.sign_in, doors.sign_out),
             *links.ROUTES,
-            *(today.ROUTES + clinic.ROUTES + profile.ROUTES + entries.ROUTES + adherence.ROUTES + phones.ROUTES),
+            *(today.ROUTES + clinic.ROUTES + emergency.ROUTES + profile.ROUTES + entries.ROUTES),
+            *(adherence.ROUTES + phones.ROUTES),
         ],
         before_request=doors.same_site,
         exception_handlers=doors.REFUSALS,

@@ -10,6 +10,7 @@ from programs import exercises, people
 from programs.errors import Invalid
 from programs.ids import derived_id
 from service import counting
+from service.access import sight_of
 from service.console.clinic import last_days
 from service.console.doors import clinician_here
 from service.console.forms import PageRequest, a_date
@@ -46,7 +47,7 @@ def view(db: Connection, clinic: str, wanted: Wanted, shown: str) -> View:
 
 def _behind(db: Connection, clinic: str, wanted: Wanted, group: Group) -> Behind:
     lines = counting.behind(db, clinic, wanted, group.key)
-    names = {it.id: it.name for it in people.patients_of(db, clinic)}
+    names = {it.id: it.name for it in people.patients_of(db, clinic, sight=wanted.sight)}
     return Behind(group.name or group.key, lines[:MOST_ITEMS], len(lines), names)
 
 
@@ -64,7 +65,7 @@ async def show(request: PageRequest) -> Response[str]:
         counting.check_range(*dates)
     except Invalid as invalid:
         error, dates = invalid, usual
-    wanted = counting.weeks(*dates, by, here.now)
+    wanted = counting.weeks(*dates, by, here.now, sight=sight_of(here.who, here.now))
     found: View = await here.db.read(view, here.who.clinic, wanted, asked.get("show", ""))
     shown = {"here": here, "view": found, "by": by, "dates": wanted.dates, "asked": asked, "error": error}
     return page("adherence", 422 if error else 200, **shown, link_of=link_of, exercises=exercises.library())

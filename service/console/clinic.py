@@ -21,6 +21,7 @@ from programs.people import Patient
 from programs.schedule import Course, day_of
 from programs.triage import TIERS
 from service import care, counting
+from service.access import sight_of
 from service.care import Who
 from service.console.doors import clinician_here
 from service.console.forms import PageRequest
@@ -66,9 +67,10 @@ class Board(NamedTuple):
 
 def board(db: Connection, who: Who, after: str, now: Instant) -> Board:
     clinic = who.clinic
-    everybody = people.patients_of(db, clinic)
+    sight = sight_of(who, now)
+    everybody = people.patients_of(db, clinic, sight=sight)
     current = [it for it in everybody if it.discharged_at is None]
-    flags = checkins.flags_of(db, clinic, open_only=True, count=MOST_FLAGS)
+    flags = checkins.flags_of(db, clinic, open_only=True, count=MOST_FLAGS, sight=sight)
     shown = [it for it in everybody if it.id > after]
     return Board(
         flags=raised(db, clinic, flags),

@@ -11,10 +11,11 @@ from litestar.datastructures import Cookie
 from litestar.types import ExceptionHandlersMap
 from sqlalchemy import Connection
 
-from programs import people
+from programs import people, treating
 from programs.instants import Instant
 from programs.people import Clinic
-from service import errors
+from programs.treating import Opening
+from service import access, errors
 from service.api.call import Desk, checked_id
 from service.care import STAFF, Who
 from service.console.forms import PageRequest, typed
@@ -38,6 +39,7 @@ class Here(NamedTuple):
     zone: str  # the clock this person reads: a patient's own, a clinician's clinic's
     now: Instant
     db: Bridge  # the part of it that is of their clinic
+    opened: tuple[Opening, ...] = ()  # by break-glass, now: it stands on top of every page
 
 
 class Elsewhere(Exception):
@@ -57,14 +59,18 @@ async def clinician_here(request: PageRequest) -> Here:
 
 
 async def _here(request: PageRequest, kinds: tuple[str, ...]) -> Here:
+    """Somebody whom the route's line lets in; see access.py."""
     here = await visitor(request)
     if here is None:
         raise Elsewhere("/sign-in")
     if here.who.kind not in kinds:
         raise Elsewhere("/")
+    line = access.line_of(request.scope)
+    access.admit(line, here.who)
     for name, id in request.path_params.items():
         checked_id(id, name)
-    return here
+    guard = access.guard_of(line, here.who, request.path_params, here.now)
+    return here._replace(db=access.behind(here.db, guard))
 
 
 def desk_of(request: PageRequest) -> Desk:
@@ -76,7 +82,7 @@ async def visitor(request: PageRequest) -> Here | None:
     desk = desk_of(request)
     token = request.cookies.get(COOKIE, "")
     held = await desk.gate.held(token) if token else None
-    here = await _arrived(desk, held.who) if held else None
+    here = await _arrived(desk, held.who) if held and held.who.kind in HOMES else None
     request.state.here = here
     return here
 
@@ -92,7 +98,8 @@ def _arrive(db: Connection, who: Who, now: Instant, database: Bridge) -> Here:
     if who.kind == "patient":
         patient = people.patient_of(db, who.clinic, who.id)
         return Here(who, patient.name, clinic, patient.zone, now, database)
-    return Here(who, people.clinician_of(db, who.clinic, who.id), clinic, clinic.zone, now, database)
+    opened = () if who.sees_all else tuple(treating.open_for(db, who.clinic, who.id, now))
+    return Here(who, people.clinician_of(db, who.clinic, who.id), clinic, clinic.zone, now, database, opened)
 
 
 def same_site(request: PageRequest) -> None:

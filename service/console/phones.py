@@ -25,6 +25,7 @@ from service.care import Who
 from service.console.doors import COOKIE, COOKIE_DAYS, Here, clinician_here, cookie, desk_of, patient_here
 from service.console.forms import PageRequest, a_number, one_of, typed
 from service.console.pages import HEADERS, go, page
+from service.database import Bridge
 from service.errors import Refused
 
 WAYS = ("screen", "link")
@@ -93,13 +94,13 @@ def _picture(url: str) -> Markup:
 @post("/clinic/patients/{id:str}/phones/{device:str}/end")
 async def end(request: PageRequest, id: FromPath[str], device: FromPath[str]) -> Response[str]:
     here = await clinician_here(request)
-    await _end(request, here.who, id, device)
+    await _end(request, here.db, here.who, id, device)
     return go(f"/clinic/patients/{id}/phones")
 
 
-async def _end(request: PageRequest, who: Who, patient: str, device: str) -> None:
+async def _end(request: PageRequest, db: Bridge, who: Who, patient: str, device: str) -> None:
     desk = desk_of(request)
-    await desk.db.at(who.clinic).write(devices.end_device, who, patient, device, desk.clock.now())
+    await db.write(devices.end_device, who, patient, device, desk.clock.now())
     desk.gate.forget(Who(who.clinic, "patient", patient))
 
 
@@ -117,7 +118,7 @@ async def show_own(request: PageRequest) -> Response[str]:
 @post("/phones/{device:str}/end")
 async def end_own(request: PageRequest, device: FromPath[str]) -> Response[str]:
     here = await patient_here(request)
-    await _end(request, here.who, here.who.id, device)
+    await _end(request, here.db, here.who, here.who.id, device)
     return go("/phones")
 
 
@@ -155,7 +156,7 @@ async def _leave(request: PageRequest) -> None:
     """A phone that is passed on opens nothing any more of whoever had it before."""
     before = await desk_of(request).gate.held(request.cookies.get(COOKIE, ""))
     if before is not None and before.use == "device":
-        await _end(request, before.who, before.who.id, before.id)
+        await _end(request, desk_of(request).db.at(before.who.clinic), before.who, before.who.id, before.id)
 
 
 ROUTES = [show, let_in, end, show_own, end_own, ask, arrive]
