@@ -45,6 +45,11 @@ LINES: Mapping[str, Line] = {
     # the API: a clinic's part
     "GET /api/v1/clinics/{clinic}": Line(STAFF, "read clinic"),
     "GET /api/v1/clinics/{clinic}/programs": Line(STAFF, "read clinic"),
+    "GET /api/v1/clinics/{clinic}/exercises": Line(STAFF, "read clinic"),
+    "GET /api/v1/clinics/{clinic}/exercises/{id}": Line(STAFF, "read clinic"),
+    "PUT /api/v1/clinics/{clinic}/exercises/{id}": Line(STAFF),
+    "DELETE /api/v1/clinics/{clinic}/exercises/{id}": Line(STAFF),
+    "PUT /api/v1/clinics/{clinic}/exercises/{id}/words": Line(STAFF),
     "GET /api/v1/clinics/{clinic}/questions": Line(STAFF, "read clinic"),
     "GET /api/v1/clinics/{clinic}/check-in-form": Line(STAFF, "read clinic"),
     "PATCH /api/v1/clinics/{clinic}/settings": Line(ADMIN),
