@@ -1,6 +1,7 @@
 """One moment of a figure as layers of flat shapes, the far limbs first. Says nothing of time; animation.py does."""
 
 from collections.abc import Iterator, Sequence
+from math import sqrt
 from typing import NamedTuple
 
 from programs.figures import equipment, skeleton
@@ -16,10 +17,11 @@ INK = "#24303b"
 LEGS, FAR_LEGS = "#4a6d99", "#37547a"
 SHIRT, FAR_SLEEVE = "#2f9c95", "#237a75"
 SKIN, FAR_SKIN = "#d29a74", "#b07b58"
-SHOES, FAR_SHOES = "#e9edf0", "#b9c2ca"
+SHOES, FAR_SHOES = "#8d949e", "#6d747e"
 HAIR = "#4b3830"
 WORK = "#ffb03a"
-LOW = 0.45  # what is higher than this throws no shadow that matters
+LOW = 0.5  # what is higher than this throws no shadow that matters
+SHADED = tuple(part for part in PARTS if not part.endswith(("arm", "sleeve", "hand", "fingers")))  # arms are thin
 
 
 class Look(NamedTuple):
@@ -121,12 +123,12 @@ def _features(look: Look, bones: Bones, sign: float) -> Iterator[tuple[str, Shap
 
 def _shadow(look: Look, bones: Bones) -> Shape:
     """Under what is near the floor: as wide as that is, and flat, as the floor is seen at a slant."""
-    slant = max(0.12, look.view.turned[1][2] * -1)
+    slant = max(0.12, sqrt(1 - look.view.turned[1][1] ** 2))
     found = []
-    for balls in PARTS.values():
-        for at, radius in ((skeleton.where(bones, ball), ball.radius) for ball in balls):
-            if at[1] - radius < LOW:
-                it = look.view.circle((at[0], 0.0, at[2]), radius)
-                found.append(Circle(it.x, it.y / slant, it.r))
+    for ball in (ball for part in SHADED for ball in PARTS[part]):
+        left, up, forward = skeleton.where(bones, ball)
+        if up - ball.radius < LOW:
+            it = look.view.circle((left, 0.0, forward), ball.radius)
+            found.append(Circle(it.x, it.y / slant, it.r))
     flat = [(x, y * slant) for x, y in ring(found or [Circle(0, 0, 0)], 12)]
-    return Shape('fill="#000" fill-opacity=".2" stroke="none" filter="url(#soft)"', polygon(flat))
+    return Shape('fill="#000" fill-opacity=".18" stroke="none" filter="url(#soft)"', polygon(flat))

@@ -1,6 +1,6 @@
 """Every exercise of the library on one sheet: its still, its title beneath, region by region."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from textwrap import wrap
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from programs.figures.stills import panels
 COLUMNS = 7
 CELL, GAP, EDGE = 236, 12, 24
 PICTURE = CELL * HIGH // WIDE
-TITLE, HEADING = 44, 40  # how high
+TITLE, HEADING = 52, 40  # how high
 REGIONS = ("hip", "thigh", "trunk")  # in this order, then the others
 INK, SOFT_INK, LINE = "#1c2429", "#5a666d", "#d5dcdf"
 
@@ -30,10 +30,9 @@ class Cell(NamedTuple):
 
 def sheet(language: str = "en") -> str:
     cells = list(_cells())
-    rows = cells[-1].row + 1
-    wide = 2 * EDGE + COLUMNS * CELL + (COLUMNS - 1) * GAP
-    high = EDGE + rows * _row_high()
-    drawn = "".join(_drawn(cell, language) for cell in cells)
+    tops = _tops(cells)
+    wide, high = 2 * EDGE + COLUMNS * CELL + (COLUMNS - 1) * GAP, tops[-1]
+    drawn = "".join(_drawn(cell, tops[cell.row], language) for cell in cells)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" role="img" aria-labelledby="sheet" '
         f'font-family="sans-serif"><title id="sheet">The exercises of the library: {len(cells)}</title>'
@@ -58,14 +57,19 @@ def _order(it: Exercise) -> tuple[int, str, str]:
     return rank, it.region, it.id
 
 
-def _row_high() -> int:
-    return HEADING + PICTURE + TITLE
+def _tops(cells: Sequence[Cell]) -> list[int]:
+    """Where the pictures of each row begin, and where the sheet ends; a row where a region begins has room above."""
+    tops, y = [], EDGE
+    for _, row in groupby(cells, key=lambda cell: cell.row):
+        y += HEADING if any(cell.heading for cell in row) else 0
+        tops.append(y)
+        y += PICTURE + TITLE
+    return [*tops, y]
 
 
-def _drawn(cell: Cell, language: str) -> str:
-    x, y = EDGE + cell.column * (CELL + GAP), EDGE + cell.row * _row_high()
-    heading = _text(x, y + 22, 20, INK, cell.heading.capitalize(), 'font-weight="700"') if cell.heading else ""
-    y += HEADING - 6
+def _drawn(cell: Cell, y: int, language: str) -> str:
+    x = EDGE + cell.column * (CELL + GAP)
+    heading = _text(x, y - 12, 20, INK, cell.heading.capitalize(), 'font-weight="700"') if cell.heading else ""
     lines = wrap(words(cell.exercise, language).title, 27)[:2]
     title = "".join(
         _text(x + CELL // 2, y + PICTURE + 20 + 17 * n, 15, SOFT_INK, it, MIDDLE) for n, it in enumerate(lines)

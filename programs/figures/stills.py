@@ -1,8 +1,9 @@
 """An exercise that stands still: its key frames beside one another, numbered, with arrows for what moves."""
 
 from itertools import pairwise
+from typing import NamedTuple
 
-from programs.figures.drawing import INK, layers, look_of
+from programs.figures.drawing import INK, Look, layers, look_of
 from programs.figures.outline import line, polygon, whole
 from programs.figures.page import BODY, HIGH, WIDE, fitted, page
 from programs.figures.poses import Arrow, Figure, Frame, frames_of
@@ -10,43 +11,51 @@ from programs.figures.skeleton import Bones, Moment, point, solve
 from programs.figures.track import still
 from programs.figures.view import Extent, View
 
+MARGIN, TAG_WIDE = 34, 30
 ARROW, ARROW_STEPS = "#d1461f", 8
 TAG = 'font-family="sans-serif" font-size="20" font-weight="700" text-anchor="middle"'
+
+
+class Row(NamedTuple):
+    """The place of one panel, and of its number."""
+
+    page: Extent
+    tag: tuple[float, float]
 
 
 def panels(figure: Figure, flip: bool = False) -> str:
     """The key frames beside or above one another, whichever is larger, with arrows for what moves."""
     shown = [frame for frame in frames_of(figure) if not frame.passing]
     solved = [solve(figure, still(frame)) for frame in shown]
-    efforts = [still(frame).effort for frame in shown]
-    rows = _rows(figure, solved, flip)
     drawn = []
-    for number, row in enumerate(rows):
-        view = fitted(figure, solved, row, flip)
-        drawn.append(_panel(figure, (solved, efforts), number, view, row))
+    for number, row in enumerate(_rows(figure, solved, flip)):
+        view = fitted(figure, solved, row.page, flip)
+        look = look_of(figure, solved, view)
+        drawn.append(_panel(look, solved[number], still(shown[number]).effort))
+        drawn.append(_tag(number + 1, *row.tag))
         drawn += [_arrow(figure, shown[number - 1 : number + 1], arrow, view) for arrow in figure.arrows if number]
     return "".join(drawn)
 
 
-def _rows(figure: Figure, solved: list[Bones], flip: bool) -> list[Extent]:
+def _rows(figure: Figure, solved: list[Bones], flip: bool) -> list[Row]:
     count = len(solved)
-    beside = [page(WIDE / count, HIGH, left=WIDE / count * n) for n in range(count)]
-    above = [page(WIDE, HIGH / count, top=HIGH / count * n) for n in range(count)]
-    return max(beside, above, key=lambda pages: fitted(figure, solved, pages[0], flip).scale)
+    wide, high = WIDE / count, HIGH / count
+    beside = [Row(page(wide, HIGH, wide * n), (wide * n + MARGIN, MARGIN)) for n in range(count)]
+    above = [Row(page(WIDE - TAG_WIDE, high, TAG_WIDE, high * n), (MARGIN, high * n + MARGIN)) for n in range(count)]
+    return max(beside, above, key=lambda rows: fitted(figure, solved, rows[0].page, flip).scale)
 
 
-def _panel(figure: Figure, shown: tuple[list[Bones], list[float]], number: int, view: View, page: Extent) -> str:
-    solved, efforts = shown
-    look = look_of(figure, solved, view)
-    shapes = "".join(
-        f'<path {it.paint} d="{it.path}"/>' for _, it in layers(look, solved[number], efforts[number]) if it.path
+def _panel(look: Look, bones: Bones, effort: float) -> str:
+    shapes = "".join(f'<path {it.paint} d="{it.path}"/>' for _, it in layers(look, bones, effort) if it.path)
+    return f"<g {BODY}>{shapes}</g>"
+
+
+def _tag(number: int, x: float, y: float) -> str:
+    left, top = whole(x), whole(y)
+    return (
+        f'<circle cx="{left}" cy="{top}" r="15" fill="{INK}" stroke="#fff" stroke-width="2"/>'
+        f'<text x="{left}" y="{top + 7}" fill="#fff" {TAG}>{number}</text>'
     )
-    x, y = whole(page.left + 2), whole(page.top + 18)
-    tag = (
-        f'<circle cx="{x + 14}" cy="{y}" r="15" fill="{INK}" stroke="#fff" stroke-width="2"/>'
-        f'<text x="{x + 14}" y="{y + 7}" fill="#fff" {TAG}>{number + 1}</text>'
-    )
-    return f"<g {BODY}>{shapes}</g>{tag}"
 
 
 def _arrow(figure: Figure, ends: list[Frame], arrow: Arrow, view: View) -> str:
