@@ -6,6 +6,7 @@ The worker is only looked at (for /healthz): whoever serves the application star
 import asyncio
 import logging
 from collections.abc import Iterable
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -20,6 +21,8 @@ from service.api.call import Desk
 from service.api.routes import ARRIVING, DOCS, OPEN, PREFIX, SIGNED_IN
 from service.auth.guards import Gate
 from service.auth.limits import Allowance
+from service.auth.oidc import BACK, Oidc, Provider
+from service.auth.passwords import Passwords, Stolen
 from service.clock import Clock
 from service.database import Database
 from service.errors import Refused
@@ -37,6 +40,8 @@ COMMON: tuple[tuple[bytes, bytes], ...] = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
     (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-embedder-policy", b"require-corp"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 )
 # A page brings its own policy; where none was brought, nothing may be loaded. Health data is kept by no cache.
@@ -95,6 +100,13 @@ def _log(scope: Scope, status: int, start: float) -> None:
         log.info("%s %s %d %.1f ms", scope["method"], template, status, (perf_counter() - start) * 1000)  # type: ignore[typeddict-item]
 
 
+def _oidc(settings: Settings, clock: Clock) -> Oidc | None:
+    if not settings.oidc_issuer:
+        return None
+    back = settings.public_url.rstrip("/") + BACK
+    return Oidc(Provider(settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret, back), clock)
+
+
 def build(settings: Settings, db: Database, clock: Clock, worker: Worker | None) -> Litestar:
     desk = Desk(
         db,
@@ -102,6 +114,8 @@ def build(settings: Settings, db: Database, clock: Clock, worker: Worker | None)
         settings,
         Gate(db, clock, Allowance(db, settings.api_requests_a_minute)),
         worker.pulse if worker else None,
+        Passwords(Stolen(Path(settings.breached_passwords)) if settings.breached_passwords else None),
+        _oidc(settings, clock),
     )
     documented = (*SIGNED_IN, *ARRIVING, *OPEN)
     app = Application(

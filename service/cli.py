@@ -30,6 +30,12 @@ COMMANDS = (
     Later("migrate", "service.commands:migrate", "Make the database, or bring it up to date."),
     Later("vapid", "service.commands:vapid", "Make the key that browsers know this server by."),
 )
+STAFF = (
+    Later("invite", "service.staff_command:invite", "Print a link by which somebody joins a clinic."),
+    Later("list", "service.staff_command:list_staff", "Who may sign in, and by what."),
+    Later("disable", "service.staff_command:disable", "Sign somebody out everywhere and let them in no more."),
+    Later("reset", "service.staff_command:reset", "Let somebody in anew who lost a factor."),
+)
 IMPORTS = (
     Later(
         "needling-sessions",
@@ -46,6 +52,11 @@ ADHERENCE = (Later("rebuild", "service.adherence_command:rebuild", "Make the wee
 main = click.Group("homestretch", help="Aftercare between visits to a clinic that does dry needling.")
 for _command in COMMANDS:
     main.add_command(_command)
+_create = Later("create", "service.staff_command:create", "Make a clinic.")
+main.add_command(click.Group("clinic", commands=[_create], help="The clinics there are."))
+main.add_command(
+    click.Group("staff", commands=STAFF, help="Who may sign in. Where the database is SQLite, stop the server.")
+)
 main.add_command(click.Group("import", commands=IMPORTS, help="Bring in records of another system."))
 main.add_command(click.Group("exercises", commands=EXERCISES, help="The pictures of the exercises."))
 main.add_command(click.Group("adherence", commands=ADHERENCE, help="The numbers of adherence."))

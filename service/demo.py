@@ -17,7 +17,7 @@ from programs.instants import DAY, HOUR, MINUTE, Instant
 from programs.needling import NeedlingSession
 from programs.people import Clinic
 from programs.tables import clinic
-from service.auth.tokens import KEY, make_token
+from service.auth.tokens import DEVICE, KEY, make_token
 from service.care import Who
 from service.database import Database
 from service.simulation import script
@@ -30,7 +30,7 @@ HOME = Clinic("demo", "Riverside Physical Therapy", "America/New_York", "US", "+
 WEST = "America/Los_Angeles"
 CLINICIANS = {"ben": "Ben Okafor", "cleo": "Cleo Marchetti", "noor": "Noor Haddad"}
 
-# What to sign in with, until there is a sign-in; the last one is a clinician who looks after the clinic's numbers.
+# What a demo's sign-in page offers and its API takes; the last one is a clinician who looks after the numbers.
 TOKENS = {
     "demo-ada": Who(HOME.id, "patient", "ada"),
     "demo-ben": Who(HOME.id, "clinician", "ben"),
@@ -101,7 +101,7 @@ def _check_empty(db: Connection) -> None:
 
 def _make_tokens(db: Connection, now: Instant) -> None:
     for given, who in TOKENS.items():
-        make_token(db, who, now, given, KEY)
+        make_token(db, who, now, given, DEVICE if who.kind == "patient" else KEY)
 
 
 class _Demo:

@@ -60,9 +60,15 @@ def _url(file: Path) -> str:
 
 
 def _hello(address: str) -> list[str]:
-    doors = [f"  sign in as {who.id.title()}, a {who.kind}: {token}" for token, who in TOKENS.items()]
-    documentation = f"The API: {address}/api/v1/docs (the same tokens, as Authorization: Bearer)"
-    return ["", f"Open {address}", *doors, documentation, "Ctrl-C stops it."]
+    doors = [f"  as {who.id.title()}, a {who.kind}: Authorization: Bearer {token}" for token, who in TOKENS.items()]
+    documentation = f"The API: {address}/api/v1/docs"
+    return [
+        "",
+        f"Open {address}: one click signs you in as a patient or a clinician.",
+        documentation,
+        *doors,
+        "Ctrl-C stops it.",
+    ]
 
 
 class _Progress:

@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -26,11 +27,13 @@ from notifications.channels.vapid import VapidKeys
 from notifications.channels.web_push import PushSettings, WebPush
 from service import walls
 from service.app import build
+from service.auth.passwords import Stolen
 from service.clock import Clock, SystemClock
 from service.database import InUse, connect, postgresql_engine
 from service.jobs import Worker
 from service.migrations import Newer, NotOwner, prepare
 from service.settings import Settings, read
+from service.staff_command import first_words
 from service.walls import Breached
 
 log = logging.getLogger("homestretch.serving")
@@ -57,7 +60,8 @@ def serve() -> None:
             check_walls(settings.database_url)
         except (InUse, Newer, NotOwner, Breached) as error:
             raise click.ClickException(str(error)) from None
-        serve_on(taken, settings, [f"Homestretch serves {settings.public_url}. Ctrl-C stops it."])
+        hello = asyncio.run(first_words(settings))
+        serve_on(taken, settings, [*hello, f"Homestretch serves {settings.public_url}. Ctrl-C stops it."])
 
 
 def check_walls(url: str) -> None:
@@ -174,7 +178,9 @@ async def _finish(worker: Worker) -> None:
 
 
 def check_credentials(settings: Settings) -> None:
-    """ValueError where push or mail could not work with what was given: better now than at the first message."""
+    """ValueError where push, mail or a list could not work as it was given: better now than at the first message."""
+    if settings.breached_passwords:
+        Stolen(Path(settings.breached_passwords))
     if settings.vapid_key:
         _keys(settings)
     if settings.smtp_host:

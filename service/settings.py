@@ -18,7 +18,8 @@ from service.auth.peer import Network, networks
 
 PREFIX = "HOMESTRETCH_"
 LISTS = ("push_hosts", "trusted_proxies")
-SECRETS = ("database_url", "migrating_url", "vapid_key", "smtp_password")
+SECRETS = ("database_url", "migrating_url", "oidc_client_secret", "vapid_key", "smtp_password")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class SettingsError(ValueError):
@@ -42,6 +43,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     X-Forwarded-For is believed; without any, whoever opens the connection is who asks."""
     api_requests_a_minute: Annotated[int, Meta(ge=10)] = 600
     """How many of one token are answered."""
+    breached_passwords: str = ""
+    """A file of SHA-1 hashes of stolen passwords, one a line in order, as Have I Been Pwned gives them out."""
+    oidc_issuer: str = ""
+    """Staff may sign in at this provider (OpenID Connect) too: https://login.example.org"""
+    oidc_client_id: str = ""
+    oidc_client_secret: str = ""
+    oidc_name: str = "your organisation"
+    """What the button says: Sign in with ..."""
     push_hosts: tuple[str, ...] = ()
     """Push services beyond the usual, with commas between: push.example.org,.example.net"""
     vapid_key: str = ""
@@ -128,6 +137,11 @@ def _contradictions(it: Settings) -> list[str]:
     url = urlsplit(it.public_url)
     if url.scheme not in ("http", "https") or not url.netloc or not it.public_url.isascii() or " " in it.public_url:
         found.append(f"{PREFIX}PUBLIC_URL: expected an address such as https://aftercare.example.org")
+    elif url.scheme == "http" and url.hostname not in LOOPBACK:
+        found.append(
+            f"{PREFIX}PUBLIC_URL: expected https://, as over http:// anybody on the way could read and sign in"
+        )
+    found += _contradictions_of_provider(it)
     if bool(it.vapid_key) != bool(it.vapid_subject):
         found.append(f"{PREFIX}VAPID_KEY and {PREFIX}VAPID_SUBJECT: give both, or neither")
     if bool(it.smtp_host) != bool(it.smtp_sender):
@@ -146,3 +160,12 @@ def _contradictions(it: Settings) -> list[str]:
     except ValueError as error:
         found.append(f"{PREFIX}PUSH_HOSTS: {error}")
     return found
+
+
+def _contradictions_of_provider(it: Settings) -> list[str]:
+    if bool(it.oidc_issuer) != bool(it.oidc_client_id):
+        return [f"{PREFIX}OIDC_ISSUER and {PREFIX}OIDC_CLIENT_ID: give both, or neither"]
+    issuer = urlsplit(it.oidc_issuer)
+    if it.oidc_issuer and issuer.scheme != "https" and not (issuer.scheme == "http" and issuer.hostname in LOOPBACK):
+        return [f"{PREFIX}OIDC_ISSUER: expected an address such as https://login.example.org"]
+    return []

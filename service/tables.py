@@ -61,6 +61,64 @@ rate = Table(  # how much of a limit is used up; of no clinic: who tries to come
     sqlite_with_rowid=False,
 )
 
+ticket = Table(  # one step on somebody's way in: an invitation, a password that was right, a challenge; used once
+    "ticket",
+    metadata,
+    ID("hash", primary_key=True),
+    Column("use", String(16), nullable=False),
+    ID("clinic_id"),  # both are empty while nobody knows who it will be
+    ID("person_id"),
+    Column("state", Value, nullable=False),
+    INSTANT("made_at"),
+    INSTANT("expires_at"),
+    INSTANT("used_at", nullable=True),
+    one_of("use", "first", "invitation", "password", "passkey", "oidc", "factor"),
+)
+Index(None, ticket.c.clinic_id, ticket.c.person_id)
+
+credential = Table(  # how a clinician signs in; asked for by e-mail or by issuer and subject before the clinic is known
+    "credential",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("clinician_id", primary_key=True),
+    Column("email", String(254), nullable=False),
+    Column("password", Text),
+    Column("totp", String(64)),
+    Column("totp_step", BigInteger, nullable=False),
+    Column("issuer", Text),
+    Column("subject", Text),
+    INSTANT("invited_at"),
+    belongs_to("clinician", "clinician_id"),
+)
+Index(None, credential.c.email, unique=True)
+Index(None, credential.c.issuer, credential.c.subject, unique=True)
+
+recovery_code = Table(  # for who lost their second factor; a code goes when it is used
+    "recovery_code",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("clinician_id", primary_key=True),
+    ID("hash", primary_key=True),
+    belongs_to("clinician", "clinician_id"),
+)
+
+passkey = Table(  # asked for by its id, the hash of what the authenticator calls it, before the clinic is known
+    "passkey",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("id", primary_key=True),
+    ID("clinician_id"),
+    Column("raw_id", Text, nullable=False),
+    Column("public_key", Text, nullable=False),
+    Column("sign_count", BigInteger, nullable=False),
+    Column("label", Text, nullable=False),
+    INSTANT("made_at"),
+    INSTANT("used_at"),
+    belongs_to("clinician", "clinician_id"),
+)
+Index(None, passkey.c.id, unique=True)
+Index(None, passkey.c.clinic_id, passkey.c.clinician_id)
+
 audit = Table(  # append-only: who did what to whose record, when
     "audit",
     metadata,

@@ -42,16 +42,16 @@ async def _make(it: settings.Settings, kind: str, clinic: str, person: str) -> s
 
 def _for(db: Connection, kind: str, clinic: str, person: str, now: Instant) -> str:
     rows = db.execute(select(clinics.c.clinic_id, clinics.c.name))
-    clinic_id = _pick("clinic", clinic, {row.clinic_id: row.name for row in rows})
+    clinic_id = pick("clinic", clinic, {row.clinic_id: row.name for row in rows})
     walls.enter(db, clinic_id)
     if kind == "clinician":
         known = people.clinicians_of(db, clinic_id)
     else:
         known = {it.id: it.name for it in people.patients_of(db, clinic_id)}
-    return make_token(db, Who(clinic_id, kind, _pick(kind, person, known)), now)
+    return make_token(db, Who(clinic_id, kind, pick(kind, person, known)), now)
 
 
-def _pick(kind: str, wanted: str, known: dict[str, str]) -> str:
+def pick(kind: str, wanted: str, known: dict[str, str]) -> str:
     """The id of whom `wanted` names. Raises LookupError for nobody, and for a name that several have."""
     found = [id for id, name in known.items() if wanted in (id, name)]
     if len(found) > 1:

@@ -19,6 +19,12 @@ WALLED = tuple(sorted(table.name for table in METADATA.tables.values() if "clini
 OPEN_TO_SERVICE: dict[str, tuple[tuple[str, ...], str]] = {
     "token": (("SELECT",), "a token is looked up by its hash"),
     "clinician": (("SELECT",), "and stands for its holder in the role they have now, unless they have left"),
+    "ticket": (("SELECT", "INSERT", "UPDATE", "DELETE"), "a step on the way in, of somebody nobody knows yet"),
+    "credential": (
+        ("SELECT",),
+        "whoever signs in names an e-mail address, or their provider names them, and no clinic",
+    ),
+    "passkey": (("SELECT",), "and a passkey only itself"),
     "clinic": (("SELECT",), "which clinics there are, what they decided; the operator names them"),
     "due": (("SELECT", "UPDATE"), "the claim takes what is due, whosever it is"),
     "horizon": (("SELECT",), "whose messages must be laid out further"),
@@ -46,7 +52,8 @@ def policies(table: str) -> dict[str, str]:
     """Name -> what it says; the name and these words are all that is compared."""
     found = {"clinic": f"USING ({OF_CLINIC}) WITH CHECK ({OF_CLINIC})"}
     for command in OPEN_TO_SERVICE.get(table, ((), ""))[0]:
-        found[f"service_{command.lower()}"] = f"FOR {command} USING ({OF_SERVICE})"
+        how = "WITH CHECK" if command == "INSERT" else "USING"
+        found[f"service_{command.lower()}"] = f"FOR {command} {how} ({OF_SERVICE})"
     if table in OPEN_BY_LINK:
         column = OPEN_BY_LINK[table]
         found["link"] = f"FOR SELECT USING ({column}::text = current_setting('{walls.LINK}', true))"

@@ -20,6 +20,8 @@ from service.api import decode
 from service.api.once import Ask, Kept, once
 from service.api.todays import Todays
 from service.auth.guards import Gate
+from service.auth.oidc import Oidc
+from service.auth.passwords import Passwords
 from service.auth.peer import address_of
 from service.auth.tokens import Held
 from service.clock import Clock
@@ -43,6 +45,8 @@ class Desk(msgspec.Struct, frozen=True):
     settings: Settings
     gate: Gate
     pulse: Pulse | None
+    passwords: Passwords
+    oidc: Oidc | None
     todays: Todays = msgspec.field(default_factory=Todays)
 
 

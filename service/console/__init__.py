@@ -9,13 +9,27 @@ from litestar import Router
 from litestar.datastructures import CacheControlHeader
 from litestar.static_files import create_static_files_router
 
-from service.console import adherence, clinic, doors, emergency, entries, links, phones, profile, today
+from service.console import (
+    account,
+    adherence,
+    clinic,
+    doors,
+    emergency,
+    entries,
+    joining,
+    links,
+    phones,
+    profile,
+    sign_in,
+    today,
+)
 
 ROUTES = [
     Router(
         "/",
         route_handlers=[
-            *(doors.home, doors.ask, doors.sign_in, doors.sign_out),
+            doors.home,
+            *(sign_in.ROUTES + joining.ROUTES + account.ROUTES),
             *links.ROUTES,
             *(today.ROUTES + clinic.ROUTES + emergency.ROUTES + profile.ROUTES + entries.ROUTES),
             *(adherence.ROUTES + phones.ROUTES),

@@ -1,32 +1,30 @@
-"""Who comes in, and where they are let: sign-in by a token kept in a cookie, sign-out, and what a refusal looks like.
+"""Who is there, and where they are let; and what a refusal looks like. How they sign in is sign_in.py.
 
-The cookie holds the token itself, which scripts cannot read. Every POST must say that it comes from our own pages.
+The cookie holds the token itself, which scripts cannot read. What changes anything must come from our own pages.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from litestar import Response, get, post
-from litestar.datastructures import Cookie
+from litestar import Response, get
 from litestar.types import ExceptionHandlersMap
 from sqlalchemy import Connection
 
 from programs import people, treating
-from programs.instants import Instant
+from programs.instants import MINUTE, Instant
 from programs.people import Clinic
 from programs.treating import Opening
 from service import access, errors
 from service.api.call import Desk, checked_id
 from service.care import STAFF, Who
-from service.console.forms import PageRequest, typed
+from service.console.cookies import COOKIE, desk_of, is_secure, sent
+from service.console.forms import PageRequest
 from service.console.pages import go, page
 from service.database import Bridge
 from service.errors import NOT_FOR_YOU, Refused
 
-COOKIE = "homestretch"
-COOKIE_DAYS = 30
-# A demonstration's tokens, which service/demo.py makes; they open nothing where there is no demo.
-DEMO = (("Ada, a patient", "demo-ada"), ("Ben, a clinician", "demo-ben"))
+SAFE = ("GET", "HEAD", "OPTIONS")
+FRESH = 10 * MINUTE
 HOMES = {"patient": "/today", "clinician": "/clinic", "admin": "/clinic"}
 
 
@@ -58,6 +56,18 @@ async def clinician_here(request: PageRequest) -> Here:
     return await _here(request, STAFF)
 
 
+async def fresh_clinician(request: PageRequest) -> Here:
+    """Who signed in just now: what changes how somebody signs in is not for whoever finds their desk."""
+    here = await clinician_here(request)
+    if not is_fresh(request, here):
+        raise Elsewhere("/sign-in?to=account")
+    return here
+
+
+def is_fresh(request: PageRequest, here: Here) -> bool:
+    return bool(here.now - request.state.held.made_at < FRESH)
+
+
 async def _here(request: PageRequest, kinds: tuple[str, ...]) -> Here:
     """Somebody whom the route's line lets in; see access.py."""
     here = await visitor(request)
@@ -73,17 +83,15 @@ async def _here(request: PageRequest, kinds: tuple[str, ...]) -> Here:
     return here._replace(db=access.behind(here.db, guard))
 
 
-def desk_of(request: PageRequest) -> Desk:
-    return request.app.state.desk  # type: ignore[no-any-return]
-
-
 async def visitor(request: PageRequest) -> Here | None:
     """Whoever the cookie stands for; None for nobody we know."""
     desk = desk_of(request)
-    token = request.cookies.get(COOKIE, "")
+    token = sent(request, COOKIE)
     held = await desk.gate.held(token) if token else None
-    here = await _arrived(desk, held.who) if held and held.who.kind in HOMES else None
-    request.state.here = here
+    if held is not None and held.use == "key":  # for machines, in a header: a browser is given none
+        held = None
+    here = await _arrived(desk, held.who) if held else None
+    request.state.here, request.state.held = here, held
     return here
 
 
@@ -103,59 +111,27 @@ def _arrive(db: Connection, who: Who, now: Instant, database: Bridge) -> Here:
 
 
 def same_site(request: PageRequest) -> None:
-    """Before every handler. Browsers say where a POST comes from: Sec-Fetch-Site (https, localhost), else Origin."""
-    if request.method != "POST":
+    """Before every handler. Browsers say where a form comes from: Sec-Fetch-Site (https, localhost), else Origin."""
+    if request.method in SAFE:
         return
     fetch_site = request.headers.get("sec-fetch-site")
-    if fetch_site is not None:
-        ours = fetch_site in ("same-origin", "none")
-    else:
-        origin = urlsplit(request.headers.get("origin", "")).netloc
-        ours = origin != "" and origin in (request.headers.get("host", ""), _public(request).netloc)
+    ours = fetch_site in ("same-origin", "none") if fetch_site is not None else _is_our_origin(request)
     if not ours:
         raise Refused(NOT_FOR_YOU, "This form was not sent from our own pages, so nothing was changed.")
 
 
-def _public(request: PageRequest) -> Any:
-    return urlsplit(desk_of(request).settings.public_url)
-
-
-# sign-in
+def _is_our_origin(request: PageRequest) -> bool:
+    """The public one, or the host that was asked: a proxy in front may know us by another name."""
+    public, origin = urlsplit(desk_of(request).settings.public_url), urlsplit(request.headers.get("origin", ""))
+    if not origin.netloc or (is_secure(desk_of(request).settings) and origin.scheme != "https"):
+        return False
+    return origin.netloc in (request.headers.get("host", ""), public.netloc)
 
 
 @get("/", name="home")
 async def home(request: PageRequest) -> Response[str]:
     here = await visitor(request)
     return go(HOMES[here.who.kind] if here else "/sign-in")
-
-
-@get("/sign-in")
-async def ask(request: PageRequest) -> Response[str]:
-    return _sign_in_page(request)
-
-
-@post("/sign-in")
-async def sign_in(request: PageRequest) -> Response[str]:
-    token = (await typed(request))["token"]
-    if await desk_of(request).gate.held(token) is None:
-        return _sign_in_page(request, 403, "We do not know this code. Check that you have all of it, and try again.")
-    return go("/", cookie(request, token, COOKIE_DAYS * 86_400))
-
-
-@post("/sign-out")
-async def sign_out(request: PageRequest) -> Response[str]:
-    """This browser forgets the token; the token itself stays good, as an app may live by it."""
-    return go("/sign-in", cookie(request, "", 0))
-
-
-def _sign_in_page(request: PageRequest, status: int = 200, problem: str = "") -> Response[str]:
-    settings = desk_of(request).settings
-    return page("sign_in", status, here=None, problem=problem, demo=DEMO if settings.demo else ())
-
-
-def cookie(request: PageRequest, value: str, seconds: int) -> Cookie:
-    secure = _public(request).scheme == "https"
-    return Cookie(COOKIE, value=value, path="/", max_age=seconds, httponly=True, samesite="lax", secure=secure)
 
 
 # refusals
@@ -169,7 +145,9 @@ def refuse(request: PageRequest, error: Exception) -> Response[str]:
     """Every other error: said, counted and logged as the API would, but on a page."""
     it = errors.refused(error)
     errors.answer(request, error)  # for its line in the log
-    return page("refused", it.kind.status, here=request.state.get("here"), said=it.detail)
+    shown = page("refused", it.kind.status, here=request.state.get("here"), said=it.detail)
+    shown.headers.update(it.headers)
+    return shown
 
 
 REFUSALS: ExceptionHandlersMap = {Elsewhere: elsewhere, Exception: refuse}

@@ -10,7 +10,8 @@ from notifications import addresses
 from programs.errors import NoSuchRecord
 from service import care
 from service.api.call import checked_id
-from service.console.doors import desk_of, visitor
+from service.console.cookies import desk_of
+from service.console.doors import visitor
 from service.console.forms import PageRequest
 from service.console.pages import go, page
 

@@ -6,7 +6,6 @@ the code stands behind the #, which no browser sends, until somebody presses the
 
 from typing import NamedTuple
 
-import segno
 from litestar import Response, get, post
 from litestar.params import FromPath
 from markupsafe import Markup
@@ -22,15 +21,15 @@ from service.auth.devices import Device
 from service.auth.enrolment import LONGEST, Made, Missed, Standing
 from service.auth.peer import address_of
 from service.care import Who
-from service.console.doors import COOKIE, COOKIE_DAYS, Here, clinician_here, cookie, desk_of, patient_here
+from service.console import cookies
+from service.console.cookies import COOKIE, desk_of, sent
+from service.console.doors import Here, clinician_here, patient_here
 from service.console.forms import PageRequest, a_number, one_of, typed
-from service.console.pages import HEADERS, go, page
+from service.console.pages import go, page, qr
 from service.database import Bridge
 from service.errors import Refused
 
 WAYS = ("screen", "link")
-# The one page with a script: it takes the code out of the address, which no server ever sees.
-SCRIPTED = {"Content-Security-Policy": HEADERS["Content-Security-Policy"] + "; script-src 'self'"}
 
 
 class Phones(NamedTuple):
@@ -75,7 +74,7 @@ async def let_in(request: PageRequest, id: FromPath[str]) -> Response[str]:
     except Invalid as error:
         return await _show(here, id, error=error, status=422)
     url = link(desk_of(request), made.code)
-    return await _show(here, id, Shown(made, url, _picture(url)))
+    return await _show(here, id, Shown(made, url, qr(url)))
 
 
 async def _show(
@@ -83,12 +82,6 @@ async def _show(
 ) -> Response[str]:
     found: Phones = await here.db.read(phones, here.who.clinic, id, here.now)
     return page("phones", status, here=here, it=found, shown=shown, error=error)
-
-
-def _picture(url: str) -> Markup:
-    """Markup, as it is ours alone: a URL goes in, squares come out."""
-    svg = segno.make(url, error="m", micro=False).svg_inline(border=4, dark="#1c2429", light="#fff", omitsize=True)
-    return Markup(svg)  # noqa: S704
 
 
 @post("/clinic/patients/{id:str}/phones/{device:str}/end")
@@ -110,7 +103,7 @@ async def _end(request: PageRequest, db: Bridge, who: Who, patient: str, device:
 @get("/phones")
 async def show_own(request: PageRequest) -> Response[str]:
     here = await patient_here(request)
-    held = await desk_of(request).gate.held(request.cookies.get(COOKIE, ""))
+    held = await desk_of(request).gate.held(sent(request, COOKIE))
     found = await here.db.read(devices.devices_of, here.who.clinic, here.who.id, here.now)
     return page("own_phones", here=here, devices=found, this=held.id if held else "")
 
@@ -131,9 +124,8 @@ async def ask() -> Response[str]:
 
 
 def _ask(status: int = 200, problem: str = "", code: str = "") -> Response[str]:
-    reply = page("enrol", status, here=None, problem=problem, code=code)
-    reply.headers.update(SCRIPTED)
-    return reply
+    """Its script takes the code out of the address, which no server ever sees."""
+    return page("enrol", status, here=None, problem=problem, code=code, script="enrol.js")
 
 
 @post("/enrol")
@@ -149,12 +141,12 @@ async def arrive(request: PageRequest) -> Response[str]:
     if isinstance(done, Missed):
         return _ask(422, f"That {missed(done)}.", asked.code if done.tries_left else "")
     await _leave(request)
-    return go("/today", cookie(request, done.token, COOKIE_DAYS * 86_400))
+    return go("/today", cookies.of_device(request, done.token))
 
 
 async def _leave(request: PageRequest) -> None:
     """A phone that is passed on opens nothing any more of whoever had it before."""
-    before = await desk_of(request).gate.held(request.cookies.get(COOKIE, ""))
+    before = await desk_of(request).gate.held(sent(request, COOKIE))
     if before is not None and before.use == "device":
         await _end(request, desk_of(request).db.at(before.who.clinic), before.who, before.who.id, before.id)
 

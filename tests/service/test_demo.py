@@ -36,7 +36,8 @@ async def test_the_demo_shows_something_of_each_kind_and_is_filled_once(database
     today = await database.read(reading.today, ada, NOW)
     assert [it.check_in.state for it in today.check_ins] == ["open"]
     assert [task.logged for task in today.tasks] == [{}]
-    assert {given: (await database.read(tokens.find_token, given, NOW)).who for given in TOKENS} == TOKENS
+    for given, who in TOKENS.items():
+        assert str((await database.read(tokens.find_token, given, NOW)).who) == str(who)
 
     flags = await database.read(checkins.flags_of, HOME.id)
     assert any(it.tier == "emergency" and it.acknowledged_at is not None for it in flags)

@@ -5,12 +5,14 @@ from typing import Any, cast
 
 import httpx
 import pytest
+from argon2 import Parameters, Type
 from sqlalchemy import Connection
 
 from service.app import build
+from service.auth import passwords
 from service.care import Who
 from service.clock import SetClock
-from service.console.doors import COOKIE
+from service.console.cookies import COOKIE
 from service.database import Database
 from service.settings import Settings
 from tests.world import ADA, BEN, CLEO, DOV, EVE, NOON, let_in, populate
@@ -18,6 +20,13 @@ from tests.world import ADA, BEN, CLEO, DOV, EVE, NOON, let_in, populate
 ORIGIN = "http://pages.test"
 OURS = {"sec-fetch-site": "same-origin"}
 Browser = Callable[[Who | None], httpx.AsyncClient]
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashed with next to no work: what is tested is who is asked, not how long it takes."""
+    cheap = Parameters(Type.ID, version=19, salt_len=16, hash_len=32, time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "COST", cheap)
 
 
 @pytest.fixture
@@ -53,7 +62,7 @@ async def browser(world: Database, clock: SetClock, settings: Settings) -> Async
         cookies = {COOKIE: who.id} if who else {}
         one = httpx.AsyncClient(
             transport=httpx.ASGITransport(cast(Any, app)),
-            base_url=ORIGIN,
+            base_url=settings.public_url,
             headers=OURS,
             cookies=cookies,
             follow_redirects=True,

@@ -1,19 +1,20 @@
 """Who comes in, where they are sent, and what a form from elsewhere gets."""
 
-from itertools import product
-
 import pytest
 from sqlalchemy import Connection, func, select
 
 from programs.needling import sessions_of
 from programs.tables import needling_session, patient, plan
-from service.console.doors import COOKIE, DEMO
+from service.auth.tokens import DEVICE, KEY, make_token
+from service.console.cookies import COOKIE
+from service.console.sign_in import DEMO
 from service.database import Database
 from service.demo import TOKENS
 from service.settings import Settings
 from service.tables import audit
 from tests.service.console.conftest import ORIGIN, Browser
-from tests.world import ADA, BEN, CLINIC, DOV, EVE
+from tests.service.console.staff import employ_ben, sign_in
+from tests.world import ADA, BEN, CLINIC, DOV, EVE, NOON
 
 CLINICIAN_PAGES = (
     "/clinic",
@@ -44,7 +45,7 @@ async def test_nobody_is_asked_to_sign_in(browser: Browser) -> None:
     for path in ("/", "/today", *CLINICIAN_PAGES):
         reply = await nobody.get(path)
         assert reply.url.path == "/sign-in"
-        assert "Your sign-in code" in reply.text
+        assert "<h1>Sign in</h1>" in reply.text
     for path in POSTS:
         assert (await nobody.post(path, data={"do": "save"})).url.path == "/sign-in"
 
@@ -82,61 +83,21 @@ async def test_a_stranger_changes_nothing_of_a_patient(browser: Browser, world: 
     assert await world.read(everything) == before
 
 
-async def test_a_code_signs_in_and_the_cookie_is_kept_from_scripts(browser: Browser) -> None:
-    somebody = browser(None)
-    reply = await somebody.post("/sign-in", data={"token": "ada"}, follow_redirects=False)
-    assert reply.status_code == 303
-    cookie = reply.headers["set-cookie"]
-    assert "HttpOnly" in cookie
-    assert "samesite=lax" in cookie.lower()
-    assert "Path=/" in cookie
-    assert "Secure" not in cookie
-    assert "Hello Ada" in (await somebody.get("/")).text
-
-
-async def test_a_wrong_code_is_said_and_sets_no_cookie(browser: Browser) -> None:
-    reply = await browser(None).post("/sign-in", data={"token": "wrong"})
-    assert reply.status_code == 403
-    assert "We do not know this code" in reply.text
-    assert "set-cookie" not in reply.headers
-
-
-async def test_signing_out_forgets_the_code(browser: Browser) -> None:
+async def test_signing_out_forgets_a_patient_here_and_leaves_their_phone(browser: Browser) -> None:
     ada = browser(ADA)
-    ada.cookies.clear()
-    await ada.post("/sign-in", data={"token": "ada"})
-    assert "Your sign-in code" in (await ada.post("/sign-out")).text
-    assert (await ada.get("/today")).url.path == "/sign-in"
-
-
-ELSEWHERE: tuple[dict[str, str], ...] = (
-    {"sec-fetch-site": "cross-site"},
-    {"sec-fetch-site": "same-site"},
-    {"sec-fetch-site": "cross-site", "origin": ORIGIN},
-    {"origin": "http://evil.test"},
-    {"origin": "null"},
-    {},
-)
-
-
-async def test_a_form_from_elsewhere_is_refused(browser: Browser) -> None:
-    for who in (BEN, ADA):
-        one = browser(who)
-        del one.headers["sec-fetch-site"]
-        for path, headers in product(POSTS, ELSEWHERE):
-            form = {"do": "save", "confirmed": "yes", "token": who.id}
-            reply = await one.post(path, data=form, headers=headers)
-            assert reply.status_code == 403
-            assert "not sent from our own pages" in reply.text
+    reply = await ada.post("/sign-out", follow_redirects=False)
+    [cookie] = [it for it in reply.headers.get_list("set-cookie") if it.startswith(f"{COOKIE}=")]
+    assert "max-age=0" in cookie.lower()
+    assert "Hello Ada" in (await browser(ADA).get("/")).text
 
 
 async def test_an_older_browser_is_known_by_its_origin(browser: Browser) -> None:
     """Behind a proxy the host may be another than the public one: either is ours."""
-    for origin in (ORIGIN, "http://inside.test"):
+    for origin, status in ((ORIGIN, 303), ("http://inside.test", 303), ("http://outside.test", 403)):
         one = browser(None)
         del one.headers["sec-fetch-site"]
-        reply = await one.post("/sign-in", data={"token": "ada"}, headers={"origin": origin, "host": "inside.test"})
-        assert "Hello Ada" in reply.text
+        headers = {"origin": origin, "host": "inside.test"}
+        assert (await one.post("/sign-out", headers=headers, follow_redirects=False)).status_code == status
 
 
 async def test_a_browser_with_a_code_that_ended_is_nobody(browser: Browser) -> None:
@@ -150,9 +111,17 @@ class TestOverHttps:
     def settings(self) -> Settings:
         return Settings(public_url="https://pages.test", demo=True)
 
-    async def test_the_cookie_never_travels_in_the_clear(self, browser: Browser) -> None:
-        reply = await browser(None).post("/sign-in", data={"token": "ada"}, follow_redirects=False)
-        assert "Secure" in reply.headers["set-cookie"]
+    async def test_the_cookie_never_travels_in_the_clear(self, browser: Browser, world: Database) -> None:
+        await world.write(employ_ben)
+        reply = await sign_in(browser(None), NOON)
+        [cookie] = [it for it in reply.history[0].headers.get_list("set-cookie") if it.startswith(f"__Host-{COOKIE}=")]
+        said = {part.strip().lower().partition("=")[0] for part in cookie.split(";")[1:]}
+        assert said == {"path", "max-age", "httponly", "secure", "samesite"}
+        assert "path=/;" in cookie.lower()
+        assert "samesite=lax" in cookie.lower()
+
+    async def test_a_cookie_another_host_could_have_set_opens_nothing(self, browser: Browser) -> None:
+        assert (await browser(ADA).get("/today")).url.path == "/sign-in"  # its cookie has no __Host- before its name
 
     async def test_the_demo_offers_a_patient_and_a_clinician(self, browser: Browser) -> None:
         text = (await browser(None).get("/sign-in")).text
@@ -160,6 +129,39 @@ class TestOverHttps:
             assert name in text
             assert f'value="{token}"' in text
             assert TOKENS[token].kind in name
+
+    async def test_the_demo_signs_in_anew_each_time(self, browser: Browser, world: Database) -> None:
+        await world.write(tokens_of_demo)
+        for (_, given), path in zip(DEMO, ("/today", "/clinic"), strict=True):
+            one = browser(None)
+            seen = set()
+            for _ in range(2):
+                reply = await one.post("/sign-in/demo", data={"token": given})
+                assert reply.url.path == path
+                seen |= {it.value for it in one.cookies.jar if it.name.endswith(COOKIE)}
+            assert len(seen) == 2
+            assert given not in seen
+        for wrong in ("ada", "", "demo-nobody"):
+            assert (await browser(None).post("/sign-in/demo", data={"token": wrong})).status_code == 403
+
+    async def test_over_https_a_form_of_the_same_host_in_the_clear_is_not_ours(self, browser: Browser) -> None:
+        for origin, status in (("https://pages.test", 303), ("http://pages.test", 403)):
+            one = browser(None)
+            del one.headers["sec-fetch-site"]
+            reply = await one.post("/sign-out", headers={"origin": origin}, follow_redirects=False)
+            assert reply.status_code == status
+
+
+def tokens_of_demo(db: Connection) -> None:
+    """As service/demo.py makes them, for people of this world."""
+    make_token(db, ADA, NOON, "demo-ada", DEVICE)
+    make_token(db, BEN, NOON, "demo-ben", KEY)
+
+
+async def test_where_there_is_no_demo_its_codes_open_nothing(browser: Browser, world: Database) -> None:
+    await world.write(tokens_of_demo)
+    for _, given in DEMO:
+        assert (await browser(None).post("/sign-in/demo", data={"token": given})).status_code == 403
 
 
 async def test_without_a_demo_no_demo_is_offered(browser: Browser) -> None:
@@ -192,13 +194,11 @@ async def test_what_is_no_form_is_refused(browser: Browser, world: Database) -> 
     assert await world.read(count) == 0
 
 
-async def test_ids_and_codes_that_cannot_be_are_not_there(browser: Browser) -> None:
+async def test_ids_that_cannot_be_are_not_there(browser: Browser) -> None:
     for id in ("%00", "%ED%A0%80", "a%20b", "x" * 65, "%F0%9F%98%80"):
         for path in (f"/clinic/patients/{id}", f"/clinic/patients/{id}/plans"):
             assert (await browser(BEN).get(path)).status_code == 404
         assert (await browser(ADA).get(f"/today/check-ins/{id}")).status_code == 404
-        coded = {"content-type": "application/x-www-form-urlencoded"}
-        assert (await browser(None).post("/sign-in", content=f"token={id}", headers=coded)).status_code == 403
 
 
 async def test_eve_of_the_other_clinic_reads_her_own_page_only(browser: Browser) -> None:

@@ -15,16 +15,25 @@ from service.clock import SetClock
 from service.database import Database
 from tests.service.console.conftest import Browser
 from tests.service.console.reader import Reader
+from tests.service.console.staff import employ_ben
 from tests.service.console.test_patient import PROGRAM, VISIT
-from tests.world import ADA, BEN, NOON, assignment, session
+from tests.world import ADA, BEN, NOON, assignment, let_in, session
 
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
+FOR_SCRIPT = re.compile(
+    re.escape(POLICY) + "; script-src 'nonce-([A-Za-z0-9_-]{22})'; connect-src 'self'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+OUR_SCRIPTS = ("/console/enrol.js", "/console/join.js", "/console/passkeys.js")
 ADAS = "/clinic/patients/ada"
 GETS: tuple[tuple[Who | None, str], ...] = (
     (None, "/sign-in"),
+    (None, "/join"),
+    (None, "/enrol"),
+    (BEN, "/account"),
     (ADA, "/today"),
     (ADA, "/today/check-ins/s1-evening"),
     (BEN, "/clinic"),
@@ -44,6 +53,8 @@ OWN = re.compile(r"(/(?!/)[^\s]*|#[\w-]+|tel:\+?\d+|data:,)")
 
 
 async def every_page(browser: Browser, world: Database, clock: SetClock) -> list[httpx.Response]:
+    await world.write(employ_ben)
+    await world.write(let_in, BEN)  # his session of before ended when he joined
     await world.write(care.record_session, BEN, "s1", session(), NOON)
     await world.write(care.record_session, BEN, "s2", session(muscles=("QL",)), NOON)
     await world.write(care.assign_plan, BEN, "p1", assignment(times=("13:00",)), NOON)
@@ -54,20 +65,39 @@ async def every_page(browser: Browser, world: Database, clock: SetClock) -> list
     ]
 
 
-async def test_no_page_has_a_script_a_style_or_another_host(browser: Browser, world: Database, clock: SetClock) -> None:
+async def test_no_page_has_a_style_another_host_or_a_script_but_those_of_signing_in(
+    browser: Browser, world: Database, clock: SetClock
+) -> None:
+    nonces = []
     for reply in await every_page(browser, world, clock):
-        assert reply.headers.get_list("content-security-policy") == [POLICY]
+        [policy] = reply.headers.get_list("content-security-policy")
+        with_script = FOR_SCRIPT.fullmatch(policy)
+        assert with_script or policy == POLICY
         assert reply.headers.get_list("cache-control") == ["no-store"]
         assert reply.headers.get_list("referrer-policy") == ["same-origin"]
         assert reply.headers["content-type"] == "text/html; charset=utf-8"
         assert "://" not in reply.text
         page = Reader(reply.text)
         for tag, attributes in page.tags:
-            assert tag not in ("script", "style", "iframe", "object", "base")
+            assert tag not in ("style", "iframe", "object", "base")
             assert tag != "img" or "alt" in attributes
+            if tag == "script":
+                assert with_script
+                assert attributes == {"type": "module", "src": attributes["src"], "nonce": with_script[1]}
+                assert attributes["src"] in OUR_SCRIPTS
+                nonces.append(with_script[1])
             assert not [name for name in attributes if name == "style" or name.startswith("on")]
             for name in ("href", "src", "srcset", "action", "formaction"):
                 assert name not in attributes or OWN.fullmatch(attributes[name])
+
+    assert len(nonces) == len(set(nonces)) >= 2
+
+
+def test_our_scripts_ask_no_other_host_and_write_no_html() -> None:
+    for path in OUR_SCRIPTS:
+        text = (files("service.console") / "static" / path.rpartition("/")[2]).read_text("utf-8")
+        for never in ("://", "innerHTML", "eval(", "document.write", "localStorage", "import"):
+            assert never not in text
 
 
 async def test_every_field_is_labelled_and_every_page_has_one_heading(
