@@ -5,23 +5,30 @@ clinical.md 1.2 (check-ins the same evening at about 4 to 8 h, at 24 h, at 48 h,
 infection check on day 7, since infections were reported from 3 days to 2 weeks); the widths are our own proposal.
 A window is at least 16 h wide: allowed hours of 12 h or more then always have an instant inside it, also over a clock
 change. Nothing of the 24 h check-in is sent before 24 h.
+
+A clinic may have a protocol of its own (protocols.py keeps them). Its steps are these five, moved, narrowed, left out:
+what an answer means hangs on whether it is that of the evening, of 24 h, of 48 h (triage.py).
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from programs.errors import Invalid, did_you_mean
 from programs.instants import DAY, HOUR, Instant
+from programs.questions import BY_ID
 
-PROTOCOL_VERSION = "2026-11"
 
+class Step(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`also` and `without` are ids of questions asked beside, or left out of, what the step asks by itself."""
 
-class Step(NamedTuple):
     name: str
     opens: Instant  # the three are milliseconds after the needling session ended
     target: Instant
     closes: Instant
     conditional: bool = False
+    also: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 PROTOCOL = (
@@ -35,6 +42,33 @@ STEPS = tuple(step.name for step in PROTOCOL)
 
 # An answer is taken long after its window: a warning sign that comes late is still a warning sign.
 ANSWERABLE = 14 * DAY
+
+NARROWEST = 16 * HOUR
+LATEST = 2 * DAY  # after the target: what is older is no longer among a patient's open check-ins
+# Between these hours a target may lie and still be what the step's name, its questions and the rules mean by it [P].
+TARGETS: Mapping[str, tuple[int, int]] = {
+    "evening": (2, 12),
+    "day1": (20, 32),
+    "day2": (40, 60),
+    "day3": (64, 96),
+    "day7": (5 * 24, 14 * 24),
+}
+# Warning signs are always asked, and soreness is what gates and rules read.
+MAY_BE_LEFT_OUT = frozenset({"q_usual", "q_move", "q_free"})
+SHORTEST_REASON, LONGEST_REASON = 10, 1_000
+
+
+class Protocol(msgspec.Struct, frozen=True):
+    """The steps in order, and for each of STEPS that is not among them why the clinic does without it."""
+
+    steps: tuple[Step, ...] = PROTOCOL
+    left_out: Mapping[str, str] = {}
+
+    def step(self, name: str) -> Step | None:
+        return next((it for it in self.steps if it.name == name), None)
+
+
+DEFAULT = Protocol()
 
 
 class CheckIn(msgspec.Struct, frozen=True):
@@ -52,7 +86,7 @@ class CheckIn(msgspec.Struct, frozen=True):
     answered_at: Instant | None = None
 
 
-def check_ins(patient_id: str, session_id: str, ended_at: Instant) -> list[CheckIn]:
+def check_ins(patient_id: str, session_id: str, ended_at: Instant, steps: Sequence[Step] = PROTOCOL) -> list[CheckIn]:
     """All of the protocol's check-ins, in order; ids are the same each time, so that planning again finds the rows."""
     return [
         CheckIn(
@@ -65,5 +99,58 @@ def check_ins(patient_id: str, session_id: str, ended_at: Instant) -> list[Check
             target=ended_at + step.target,
             closes=ended_at + step.closes,
         )
-        for step in PROTOCOL
+        for step in steps
     ]
+
+
+def checked(it: Protocol) -> Protocol:
+    """Raises Invalid, which names the field: "steps/1/closes". What passes always has an instant to be asked at."""
+    names = [step.name for step in it.steps]
+    for at, step in enumerate(it.steps):
+        if step.name not in STEPS:
+            raise Invalid(f"steps/{at}/name", f"must be one of: {', '.join(STEPS)}", did_you_mean(step.name, STEPS))
+        if step.name in names[:at]:
+            raise Invalid(f"steps/{at}/name", "is there twice")
+        _check_window(step, f"steps/{at}")
+        _check_questions(step, f"steps/{at}")
+        if step.conditional and (step.name != "day3" or "day2" not in names):
+            problem = "is for day3 alone, which is asked if the answer of day2 says so"
+            raise Invalid(f"steps/{at}/conditional", problem)
+    _check_left_out(names, it.left_out)
+    return msgspec.structs.replace(it, steps=tuple(sorted(it.steps, key=lambda step: step.target)))
+
+
+def _check_window(step: Step, where: str) -> None:
+    low, high = TARGETS[step.name]
+    if not low * HOUR <= step.target <= high * HOUR:
+        raise Invalid(f"{where}/target", f"must be from {low} to {high} hours after the needling session")
+    if not 0 <= step.opens <= step.target:
+        raise Invalid(f"{where}/opens", "must be from 0 hours to the target")
+    if not step.target <= step.closes <= step.target + LATEST:
+        raise Invalid(f"{where}/closes", "must be from the target to 48 hours after it")
+    if step.closes - step.opens < NARROWEST:
+        hint = "A patient's quiet hours may take 12 of them, and a clock change one more."
+        raise Invalid(f"{where}/closes", "must be at least 16 hours after it opens", hint)
+
+
+def _check_questions(step: Step, where: str) -> None:
+    for id in step.without:
+        if id not in MAY_BE_LEFT_OUT:
+            hint = f"These may be left out: {', '.join(sorted(MAY_BE_LEFT_OUT))}."
+            raise Invalid(f"{where}/without", "leaves out a warning sign, soreness or what is no question", hint)
+    for id in step.also:
+        if id not in BY_ID or BY_ID[id].retired:
+            raise Invalid(f"{where}/also", "names a question that is not there", did_you_mean(id, BY_ID))
+
+
+def _check_left_out(names: Sequence[str], left_out: Mapping[str, str]) -> None:
+    for name in STEPS:
+        reason = left_out.get(name, "").strip()
+        if name not in names and not SHORTEST_REASON <= len(reason) <= LONGEST_REASON:
+            hint = f"Write why, in {SHORTEST_REASON} to {LONGEST_REASON} characters, under left_out."
+            raise Invalid("left_out", f"says no reason for leaving out {name}", hint)
+    for name in left_out:
+        if name in names or name not in STEPS:
+            raise Invalid("left_out", "names a step that is not left out")
+    if not names:
+        raise Invalid("steps", "must not be empty", "To ask nothing of one patient, withdraw their consent.")

@@ -151,7 +151,7 @@ def plan_aftercare(db: Connection, clinic: str, recorded: Recorded, now: Instant
 
     A check-in already asked or answered stays as it was; one whose window is over is not made. Returns all that stand.
     """
-    wanted = check_ins(recorded.session.patient_id, recorded.id, recorded.session.ended_at)
+    wanted = check_ins(recorded.session.patient_id, recorded.id, recorded.session.ended_at, recorded.protocol.steps)
     standing = {row.step: row for row in _rows(db, _OF_SESSION, clinic, session=recorded.id)}
     new = [it for it in wanted if it.step not in standing and it.closes > now]
     if new:
@@ -201,7 +201,10 @@ def asked(db: Connection, clinic: str, check_in_ids: Sequence[str], at: Instant)
 
 
 def questions_of(recorded: Recorded, step: str) -> tuple[Question, ...]:
-    return questions.asks(recorded.session.muscles, cast(Step, step))
+    """What this step of the session's own protocol asks about its muscles."""
+    it = recorded.protocol.step(step)
+    also, without = (it.also, it.without) if it is not None else ((), ())
+    return questions.asks(recorded.session.muscles, cast(Step, step), also, without)
 
 
 def answer_check_in(

@@ -6,10 +6,11 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from programs import muscles, people
+from programs import muscles, people, protocols
+from programs.aftercare import DEFAULT, Protocol
 from programs.errors import Conflict, Invalid, NoSuchRecord, Stale
 from programs.instants import DAY, HOUR, MINUTE, Instant
-from programs.tables import needling_session, needling_session_before
+from programs.tables import needling_session, needling_session_before, protocol
 
 OLDEST = 30 * DAY
 LONGEST = 12 * HOUR
@@ -42,6 +43,8 @@ class Recorded(msgspec.Struct, frozen=True):
     session: NeedlingSession
     cancelled_at: Instant | None
     recorded_at: Instant
+    protocol_version: int = 0
+    protocol: Protocol = DEFAULT
 
 
 _COLUMNS = (
@@ -50,12 +53,21 @@ _COLUMNS = (
     needling_session.c.value,
     needling_session.c.cancelled_at,
     needling_session.c.recorded_at,
+    needling_session.c.protocol,
+    protocol.c.value.label("steps"),
 )
-_ONE = select(*_COLUMNS).where(
-    needling_session.c.clinic_id == bindparam("clinic"), needling_session.c.id == bindparam("session")
+_WITH_PROTOCOL = needling_session.outerjoin(
+    protocol,
+    (protocol.c.clinic_id == needling_session.c.clinic_id) & (protocol.c.version == needling_session.c.protocol),
+)
+_ONE = (
+    select(*_COLUMNS)
+    .select_from(_WITH_PROTOCOL)
+    .where(needling_session.c.clinic_id == bindparam("clinic"), needling_session.c.id == bindparam("session"))
 )
 _OF_PATIENT = (
     select(*_COLUMNS)
+    .select_from(_WITH_PROTOCOL)
     .where(needling_session.c.clinic_id == bindparam("clinic"), needling_session.c.patient_id == bindparam("patient"))
     .order_by(needling_session.c.ended_at.desc())
 )
@@ -94,8 +106,10 @@ def record(db: Connection, clinic: str, id: str, session: NeedlingSession, now: 
     """Raises Invalid for what cannot be, NoSuchRecord for a patient or clinician of nobody or of another clinic."""
     session = checked(session, now)
     _check_people(db, clinic, session)
-    db.execute(_INSERT, {**_row(session), "clinic_id": clinic, "id": id, "version": 1, "recorded_at": now})
-    return Recorded(id, 1, session, None, now)
+    standing = protocols.in_force(db, clinic)
+    row = {"clinic_id": clinic, "id": id, "version": 1, "recorded_at": now, "protocol": standing.number or None}
+    db.execute(_INSERT, {**_row(session), **row})
+    return Recorded(id, 1, session, None, now, standing.number, standing.protocol)
 
 
 def correct(
@@ -134,7 +148,9 @@ def sessions_of(db: Connection, clinic: str, patient: str) -> list[Recorded]:
 
 
 def _recorded(row: Any) -> Recorded:
-    return Recorded(row[0], row[1], msgspec.json.decode(row[2], type=NeedlingSession), row[3], row[4])
+    session = msgspec.json.decode(row.value, type=NeedlingSession)
+    kept = DEFAULT if row.steps is None else protocols.decode(row.steps)
+    return Recorded(row.id, row.version, session, row.cancelled_at, row.recorded_at, row.protocol or 0, kept)
 
 
 def _row(session: NeedlingSession) -> dict[str, object]:

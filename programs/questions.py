@@ -4,7 +4,7 @@ Source: clinical.md 2.5. Its words are in wording/, a file a language. A questio
 another with a new id, and raise VERSION. Free text is for a human: nothing here or elsewhere reads it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -182,13 +182,17 @@ QUESTIONS: tuple[Question, ...] = (
 BY_ID: Mapping[str, Question] = {question.id: question for question in QUESTIONS}
 
 
-def asks(muscle_ids: Iterable[str], step: Step) -> tuple[Question, ...]:
+def asks(
+    muscle_ids: Iterable[str], step: Step, also: Collection[str] = (), without: Collection[str] = ()
+) -> tuple[Question, ...]:
     """The questions of this step, most dangerous first; muscles of one visit are taken together. Invalid if unknown.
+    `also` and `without` are ids that a clinic's protocol adds to the step and leaves out of it.
 
     Where no muscle is named everything is asked: not knowing where the needles went is no reason to ask less.
     """
     muscles = [find(muscle) for muscle in muscle_ids]
-    return tuple(q for q in QUESTIONS if not q.retired and step in q.steps and _fits(q, muscles))
+    wanted = (q for q in QUESTIONS if not q.retired and (step in q.steps or q.id in also) and q.id not in without)
+    return tuple(q for q in wanted if _fits(q, muscles))
 
 
 def _fits(question: Question, muscles: list[Muscle]) -> bool:

@@ -21,12 +21,13 @@ from programs import (
     needling,
     people,
     plans,
+    protocols,
     rollup,
     rules,
     silence,
     treating,
 )
-from programs.aftercare import CheckIn
+from programs.aftercare import CheckIn, Protocol
 from programs.cards import Card, Entry
 from programs.checkins import Answered, Flag
 from programs.completions import Completion, Judged
@@ -38,6 +39,7 @@ from programs.instants import DAY, Instant
 from programs.needling import NeedlingSession, Recorded
 from programs.people import ClinicSettings, Patient, Stamp, TriageOff, Watch
 from programs.plans import Assignment
+from programs.protocols import Version
 from programs.rules import Author
 from programs.schedule import DAY_MINUTES, Course, Hold, Terms
 from programs.treating import Opening
@@ -196,6 +198,23 @@ def cancel_session(db: Connection, who: Who, id: str, version: int, now: Instant
     _recount(db, who, patient, recorded.session.ended_at)
     _follow(db, who, "cancel needling session", patient, id, now)
     return Aftercare(recorded, checkins.session_check_ins(db, who.clinic, id))
+
+
+# protocols
+
+
+def save_protocol(db: Connection, who: Who, it: Protocol, now: Instant) -> Version:
+    """A draft, which changes nothing for anybody yet."""
+    saved = protocols.save(db, who.clinic, it, str(who), now)
+    audit.note(db, who.clinic, str(who), "save protocol", "", str(saved.number), now)
+    return saved
+
+
+def approve_protocol(db: Connection, who: Who, number: int, now: Instant) -> Version:
+    """In force for the needling sessions recorded from now on. No patient's messages change."""
+    approved = protocols.approve(db, who.clinic, number, str(who), now)
+    audit.note(db, who.clinic, str(who), "approve protocol", "", str(approved.number), now)
+    return approved
 
 
 # plans

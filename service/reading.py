@@ -39,6 +39,7 @@ class Asked(msgspec.Struct, frozen=True):
     check_in: CheckIn
     questions: tuple[Question, ...]
     answers: dict[str, bool | int | str]
+    needled_at: Instant  # when its needling session ended
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -77,7 +78,7 @@ def today(db: Connection, who: Who, now: Instant) -> Today:
 def asked(db: Connection, clinic: str, it: CheckIn) -> Asked:
     recorded = needling.session_of(db, clinic, it.session_id)
     answers = checkins.answers_of(db, clinic, it.session_id).get(it.id, {}) if it.answered_at is not None else {}
-    return Asked(it, checkins.questions_of(recorded, it.step), answers)
+    return Asked(it, checkins.questions_of(recorded, it.step), answers, recorded.session.ended_at)
 
 
 def my_check_ins(db: Connection, who: Who, before: tuple[Instant, str] | None, count: int) -> list[Asked]:
@@ -91,7 +92,8 @@ def my_check_ins(db: Connection, who: Who, before: tuple[Instant, str] | None, c
             recorded = needling.session_of(db, who.clinic, it.session_id)
             sessions[it.session_id] = recorded, checkins.answers_of(db, who.clinic, it.session_id)
         recorded, answers = sessions[it.session_id]
-        found.append(Asked(it, checkins.questions_of(recorded, it.step), answers.get(it.id, {})))
+        asks, said = checkins.questions_of(recorded, it.step), answers.get(it.id, {})
+        found.append(Asked(it, asks, said, recorded.session.ended_at))
     return found
 
 

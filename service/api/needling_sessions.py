@@ -10,7 +10,7 @@ from msgspec import Meta
 from sqlalchemy import Connection
 
 from programs import checkins, muscles, needling, treating
-from programs.aftercare import PROTOCOL, CheckIn
+from programs.aftercare import CheckIn
 from programs.errors import Invalid
 from programs.ids import new_id
 from programs.instants import Instant
@@ -88,7 +88,9 @@ class NotMade(Out, frozen=True, kw_only=True):
 
 
 class NeedlingSessionOut(Out, frozen=True, kw_only=True):
-    """`not_made` are the check-ins that would have followed, had it been recorded sooner."""
+    """`not_made` are the check-ins that would have followed, had it been recorded sooner; `protocol` is the version of
+    the clinic's protocol that it follows for good.
+    """
 
     id: str
     version: Etag
@@ -105,6 +107,7 @@ class NeedlingSessionOut(Out, frozen=True, kw_only=True):
     note: str
     recorded_at: datetime
     cancelled_at: datetime | None
+    protocol: str
     check_ins: Sequence[CheckInOut]
     not_made: Sequence[NotMade]
 
@@ -208,6 +211,7 @@ def _out(it: Aftercare) -> NeedlingSessionOut:
         note=session.note,
         recorded_at=stamp(recorded.recorded_at),
         cancelled_at=maybe_stamp(recorded.cancelled_at),
+        protocol=str(recorded.protocol_version),
         check_ins=[check_in_out(one) for one in sorted(it.check_ins, key=lambda one: one.target)],
         not_made=_not_made(recorded, it.check_ins),
     )
@@ -221,7 +225,7 @@ def _not_made(recorded: Recorded, made: Sequence[CheckIn]) -> list[NotMade]:
             reason="Its window was over when the needling session was recorded.",
             closed_at=stamp(recorded.session.ended_at + step.closes),
         )
-        for step in PROTOCOL
+        for step in recorded.protocol.steps
         if step.name not in steps
     ]
 

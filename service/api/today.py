@@ -49,9 +49,11 @@ class QuestionOut(Out, frozen=True, kw_only=True):
 
 
 class AskedOut(Out, frozen=True, kw_only=True):
-    """A check-in that waits for answers; `answers` are those given so far."""
+    """A check-in that waits for answers; `answers` are those given so far. Of two visits each has its own."""
 
     id: str
+    session_id: str
+    needled_at: datetime
     step: str
     opens_at: datetime
     closes_at: datetime
@@ -169,6 +171,8 @@ def _out(it: Today, cards: Cards, said: Voice) -> TodayOut:
         check_ins=[
             AskedOut(
                 id=one.check_in.id,
+                session_id=one.check_in.session_id,
+                needled_at=stamp(one.needled_at),
                 step=one.check_in.step,
                 opens_at=stamp(one.check_in.opens),
                 closes_at=stamp(one.check_in.closes),

@@ -132,7 +132,7 @@ def test_every_check_in_near_every_clock_change_finds_an_allowed_instant_in_its_
         for turn, before in enumerate((6 * HOUR, 25 * HOUR)):
             hours = HOURS[(2 * number + turn) % len(HOURS)]
             for step in PROTOCOL:
-                opens, target, closes = (it.at - before + part for part in step[1:4])
+                opens, target, closes = (it.at - before + part for part in (step.opens, step.target, step.closes))
                 placed = place(target, opens, closes, zone(it.zone), hours)
                 assert placed is not None, (it, hours, step)
                 assert opens <= placed.at <= closes, (it, hours, step)
@@ -151,7 +151,7 @@ def in_leeway(name: str, at: Instant, hours: AllowedHours) -> bool:
 def test_no_other_allowed_instant_is_nearer_to_the_target(hours: AllowedHours) -> None:
     for it in islice(changes(), 7, None, 331):
         for step in PROTOCOL[:3]:
-            opens, target, closes = (it.at - 20 * HOUR + part for part in step[1:4])
+            opens, target, closes = (it.at - 20 * HOUR + part for part in (step.opens, step.target, step.closes))
             placed = place(target, opens, closes, zone(it.zone), hours)
             assert placed is not None
             for at in range(opens, closes, 5 * MINUTE):
@@ -175,7 +175,7 @@ def test_allowed_hours_of_12_hours_or_more_leave_every_step_an_instant(
     name: str, ended_at: Instant, hours: AllowedHours
 ) -> None:
     for step in PROTOCOL:
-        opens, target, closes = (ended_at + part for part in step[1:4])
+        opens, target, closes = (ended_at + part for part in (step.opens, step.target, step.closes))
         placed = place(target, opens, closes, zone(name), hours)
         assert placed is not None
         assert opens <= placed.at <= closes
@@ -282,7 +282,7 @@ def test_a_named_day_has_its_check_ins_at_the_local_times_written_down(day: str)
     found = []
     for step in PROTOCOL:
         if not step.conditional:
-            opens, target, closes = (ended_at + part for part in step[1:4])
+            opens, target, closes = (ended_at + part for part in (step.opens, step.target, step.closes))
             placed = place(target, opens, closes, zone(name), hours)
             assert placed is not None
             found.append(clock(name, placed.at).isoformat(timespec="minutes"))

@@ -13,6 +13,7 @@ from notifications import outbox
 from notifications.preferences import Preferences
 from notifications.tables import due, message, outcome
 from programs import checkins, people, plans
+from programs.aftercare import Protocol
 from programs.completions import Completion
 from programs.errors import Invalid, NoSuchRecord, Stale
 from programs.instants import DAY, HOUR, MINUTE, Instant
@@ -56,14 +57,16 @@ DEEDS = (
     Deed(care.end_plan, BEN, ("ada", "p", 1, LATER), "end plan", "p"),
     Deed(care.release_phase, CLEO, ("s1", "B", LATER), "release phase", "s1"),
     Deed(care.answer, ADA, ("s1-evening", {"rf_bleed": True}, LATER, LATER), "answer check-in", "s1-evening"),
+    Deed(care.save_protocol, BEN, (Protocol(), LATER), "save protocol", "1"),
+    Deed(care.approve_protocol, CLEO, (0, LATER), "approve protocol", "1"),
     Deed(care.complete, ADA, ([DONE], LATER), "record completions", "c1"),
     Deed(care.put_exercise, BEN, ("calf_raise", 0, OWN, LATER), "write exercise", "calf_raise"),
     Deed(care.reword_exercise, BEN, ("walking", 0, {"en": WALK}, LATER), "reword exercise", "walking"),
     Deed(care.retire_exercise, BEN, ("heel_raise", 1, LATER), "retire exercise", "heel_raise"),
     Deed(care.acknowledge, BEN, ("the flag", LATER), "acknowledge flag", "the flag"),
 )
-# What a clinic writes of its exercises is about no patient and plans nothing.
-OF_NOBODY = (care.put_exercise, care.reword_exercise, care.retire_exercise)
+# What a clinic writes of its exercises and its protocol is about no patient and plans nothing.
+OF_NOBODY = (care.put_exercise, care.reword_exercise, care.retire_exercise, care.save_protocol, care.approve_protocol)
 each = pytest.mark.parametrize("deed", DEEDS, ids=lambda deed: deed.note)
 SILENT = {"confirm", "check_zone"}  # a receipt of a message is its own record; a check writes nothing
 

@@ -50,6 +50,10 @@ PUT /api/v1/clinics/{clinic}/patients/{patient}/plans/{id}
 POST /api/v1/clinics/{clinic}/patients/{patient}/plans/{id}/end
 POST /api/v1/clinics/{clinic}/patients/{patient}/plans/{id}/hold
 GET /api/v1/clinics/{clinic}/patients/{patient}/phases
+GET /api/v1/clinics/{clinic}/protocols
+POST /api/v1/clinics/{clinic}/protocols
+GET /api/v1/clinics/{clinic}/protocols/{id}
+POST /api/v1/clinics/{clinic}/protocols/{id}/approve
 POST /api/v1/clinics/{clinic}/needling-sessions/{id}/release
 GET /api/v1/clinics/{clinic}/questions
 GET /api/v1/clinics/{clinic}/check-in-form

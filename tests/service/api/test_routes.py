@@ -22,6 +22,10 @@ from tests.world import ADA, BEN, CLEO, DOV, EVE, NOON, let_in, session
 CLINIC_PATH = "/clinics/riverside"
 NEEDLED = {"patient_id": "ada", "ended_at": "2026-06-01T11:00:00-04:00", "muscles": ["TFL"], "side": "left"}
 TERMS = {"prescriptions": [{"exercise": "hip_bridge", "dosage": {"sets": 3, "reps": 10}}], "times": ["09:00"]}
+PROTOCOL = {
+    "steps": [{"name": "day7", "opens": 156, "target": 168, "closes": 204}],
+    "left_out": dict.fromkeys(("evening", "day1", "day2", "day3"), "This clinic phones everybody itself."),
+}
 DONE = {
     "id": "c1",
     "plan_id": "p1",
@@ -71,6 +75,10 @@ CASES = (
     Case("PUT", f"{CLINIC_PATH}/needling-sessions/s1", BEN, NEEDLED, if_match='"1"'),
     Case("POST", f"{CLINIC_PATH}/needling-sessions/s1/release", BEN, {"phase": "B"}),
     Case("DELETE", f"{CLINIC_PATH}/needling-sessions/s1", BEN, if_match='"2"'),
+    Case("GET", f"{CLINIC_PATH}/protocols", BEN),
+    Case("POST", f"{CLINIC_PATH}/protocols", BEN, PROTOCOL, 201),
+    Case("GET", f"{CLINIC_PATH}/protocols/1", BEN),
+    Case("POST", f"{CLINIC_PATH}/protocols/1/approve", CLEO),
     Case("GET", f"{CLINIC_PATH}/patients/ada/plans", BEN),
     Case("POST", f"{CLINIC_PATH}/patients/ada/plans", BEN, {"title": "Hip", **TERMS}, 201),
     Case("PUT", f"{CLINIC_PATH}/patients/ada/plans/p1", BEN, TERMS, if_match='"1"'),
@@ -166,6 +174,7 @@ def test_every_route_is_on_the_list() -> None:
         "ada": "{id}",
         "s1": "{id}",
         "p1": "{id}",
+        "1": "{id}",
         "FLAG": "{id}",
         "SPARE": "{id}",
         "OLD": "{id}",
