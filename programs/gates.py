@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from sqlalchemy import Connection
 
-from programs import needled, phases, plans
+from programs import needled, needling, phases, plans
 from programs.aftercare import CheckIn
 from programs.instants import Instant
 from programs.phases import Phases, Standing
@@ -52,8 +52,9 @@ def failed(db: Connection, clinic: str, courses: Sequence[Course], it: CheckIn, 
         return ()
     sessions = needled.recoveries_of(db, clinic, [it.patient_id])[it.patient_id].sessions
     told = next(one for one in sessions if one.session_id == it.session_id)
+    step = needling.session_of(db, clinic, it.session_id).protocol.step(it.step)
     for terms, chosen in living:
-        standing = phases.failed(chosen, told, it.target, now)
+        standing = None if step is None else phases.failed(chosen, told, step.target, now)
         if standing is not None and standing.next and phases.waits(terms.prescriptions, told, standing.next):
             findings[standing.next] = _finding(standing)
     return tuple(findings[phase] for phase in sorted(findings))

@@ -8,8 +8,23 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import BigInteger, Connection, Text, bindparam, cast, func, insert, literal, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 
+from programs import protocols
+from programs.aftercare import PROTOCOL
 from programs.clocks import Moves
 from programs.dosage import Phase
 from programs.errors import Conflict
@@ -28,6 +43,7 @@ from programs.tables import (
     needling_session_before,
     patient,
     phase_release,
+    protocol,
     zone_before,
 )
 
@@ -47,60 +63,49 @@ class Recovery(NamedTuple):
     sessions: list[Needled]
 
 
-def _fact(kind: str, who: Any, session: Any, at: Any, number: Any, value: Any) -> Any:
+_NONE, _EMPTY = literal(0), literal("")
+
+
+def _fact(
+    kind: str, who: Any, session: Any, value: Any, at: Any = _NONE, number: Any = _NONE, step: Any = _EMPTY
+) -> Any:
     """One kind of fact as a row of the columns that all share."""
     return select(
         literal(kind).label("kind"),
         who.label("patient_id"),
         session.label("session_id"),
+        cast(step, Text).label("step"),
         cast(at, BigInteger).label("at"),
         cast(number, BigInteger).label("number"),
         cast(value, Text).label("value"),
     ).where(among(who, "patients"), who.table.c.clinic_id == bindparam("clinic"))
 
 
-_NONE = literal(0)
+_S, _B, _C = needling_session.c, needling_session_before.c, check_in.c
+# One that was cancelled with its session was asked for until then; whether "if still sore" ever was, is not known.
+_COUNTS = or_(
+    _C.state.in_(("open", "answered")),
+    and_(_C.state == "cancelled", or_(_C.step != "day3", _C.asked_at.is_not(None))),
+)
+_RELEASE = phase_release.c
 _FACTS = union_all(
-    _fact("zone", patient.c.id, literal(""), _NONE, _NONE, patient.c.zone),
-    _fact("moved", zone_before.c.patient_id, literal(""), zone_before.c.until_at, _NONE, zone_before.c.zone),
-    _fact(
-        "is",
-        needling_session.c.patient_id,
-        needling_session.c.id,
-        func.coalesce(needling_session.c.cancelled_at, -1),
-        needling_session.c.recorded_at,
-        needling_session.c.value,
+    _fact("zone", patient.c.id, _EMPTY, patient.c.zone),
+    _fact("moved", zone_before.c.patient_id, _EMPTY, zone_before.c.zone, zone_before.c.until_at),
+    _fact("is", _S.patient_id, _S.id, _S.value, func.coalesce(_S.cancelled_at, -1), _S.recorded_at),
+    _fact("was", _S.patient_id, _S.id, _B.value, _B.replaced_at, _B.version).where(
+        _B.clinic_id == _S.clinic_id, _B.id == _S.id
     ),
-    _fact(
-        "was",
-        needling_session.c.patient_id,
-        needling_session.c.id,
-        needling_session_before.c.replaced_at,
-        needling_session_before.c.version,
-        needling_session_before.c.value,
-    ).where(
-        needling_session_before.c.clinic_id == needling_session.c.clinic_id,
-        needling_session_before.c.id == needling_session.c.id,
+    _fact("protocol", _S.patient_id, _S.id, protocol.c.value).where(
+        protocol.c.clinic_id == _S.clinic_id, protocol.c.version == _S.protocol
     ),
-    _fact("asked", check_in.c.patient_id, check_in.c.session_id, check_in.c.target, _NONE, check_in.c.step).where(
-        check_in.c.state.in_(("open", "answered")), check_in.c.step.in_(ASKS_SORENESS)
+    _fact("asked", _C.patient_id, _C.session_id, _EMPTY, step=_C.step).where(_COUNTS, _C.step.in_(ASKS_SORENESS)),
+    _fact("told", _C.patient_id, _C.session_id, answer.c.answers, answer.c.received_at, step=_C.step).where(
+        answer.c.clinic_id == _C.clinic_id, answer.c.check_in_id == _C.id
     ),
-    _fact(
-        "told", check_in.c.patient_id, check_in.c.session_id, answer.c.received_at, check_in.c.target, answer.c.answers
-    ).where(answer.c.clinic_id == check_in.c.clinic_id, answer.c.check_in_id == check_in.c.id),
-    _fact("alarm", flag.c.patient_id, check_in.c.session_id, flag.c.raised_at, _NONE, flag.c.tier).where(
-        check_in.c.clinic_id == flag.c.clinic_id,
-        check_in.c.id == flag.c.check_in_id,
-        flag.c.tier.in_(("emergency", "same_day")),
+    _fact("alarm", flag.c.patient_id, _C.session_id, flag.c.tier, flag.c.raised_at).where(
+        _C.clinic_id == flag.c.clinic_id, _C.id == flag.c.check_in_id, flag.c.tier.in_(("emergency", "same_day"))
     ),
-    _fact(
-        "released",
-        phase_release.c.patient_id,
-        phase_release.c.session_id,
-        phase_release.c.released_at,
-        _NONE,
-        phase_release.c.phase,
-    ),
+    _fact("released", _RELEASE.patient_id, _RELEASE.session_id, _RELEASE.phase, _RELEASE.released_at),
 )
 _session = msgspec.json.Decoder(NeedlingSession).decode
 _sore = msgspec.json.Decoder(_Sore).decode
@@ -147,7 +152,9 @@ def _recovery(rows: Sequence[Any]) -> Recovery:
 
 def _needled(id: str, kinds: dict[str, list[Any]]) -> Needled:
     current = kinds["is"][0]
-    told = [(row.at, row.number, _sore(row.value).q_sore) for row in kinds["told"]]
+    steps = protocols.decode(kinds["protocol"][0].value).steps if kinds["protocol"] else PROTOCOL
+    due = {step.name: step.target for step in steps}
+    told = [(row.at, due[row.step], _sore(row.value).q_sore) for row in kinds["told"] if row.step in due]
     return Needled(
         session_id=id,
         recorded_at=current.number,
@@ -156,8 +163,8 @@ def _needled(id: str, kinds: dict[str, list[Any]]) -> Needled:
             # A cancelled one keeps what it said last among those before it.
             *(() if current.at >= 0 else (_entry(None, current.value),)),
         ),
-        asked=tuple(sorted(row.at for row in kinds["asked"])),
-        told=tuple(Told(at, target, sore) for at, target, sore in sorted(told, key=_when) if sore is not None),
+        asked=tuple(sorted(due[row.step] for row in kinds["asked"] if row.step in due)),
+        told=tuple(Told(at, step, sore) for at, step, sore in sorted(told, key=_when) if sore is not None),
         alarms=tuple(sorted(row.at for row in kinds["alarm"])),
         releases=tuple(sorted((row.at, row.value) for row in kinds["released"])),
     )

@@ -69,16 +69,16 @@ class Entry(NamedTuple):
 
 
 class Told(NamedTuple):
-    """An answer about soreness: when we heard it, and the target of its check-in, which puts answers in order."""
+    """An answer about soreness: when we heard it, and how long after the visit its step is due (their order)."""
 
     at: Instant
-    target: Instant
+    due: Instant
     sore: int
 
 
 class Needled(msgspec.Struct, frozen=True):
-    """All that is known of one needling session. `asked` are the targets of its check-ins that ask for soreness;
-    `seen_at` is when the next visit, days later, was recorded.
+    """All that is known of one needling session. `asked` says how long after it the check-ins are due that ask for
+    soreness; `seen_at` is when the next visit, days later, was recorded.
     """
 
     session_id: str
@@ -289,16 +289,16 @@ def _gate(phases: Phases, entry: Entry, phase: Later, it: Needled, begins: Insta
         return None  # no gate; or recorded so late that nobody was ever asked
     known = _known(it, at)
     # The answer must be that of the check-in due by then, or of a later one.
-    due = max((one for one in it.asked if one <= begins), default=None)
-    if not known or (due is not None and known[-1].target < due):
+    due = max((one for one in it.asked if one <= begins - entry.ended_at), default=None)
+    if not known or (due is not None and known[-1].due < due):
         return "silence"
     return _verdict(phase, most, entry.sore_before, known)
 
 
 def _known(it: Needled, at: Instant) -> list[Told]:
     """The last word on each check-in, in the order in which they are due."""
-    latest = {one.target: one for one in it.told if one.at <= at}
-    return [latest[target] for target in sorted(latest)]
+    latest = {one.due: one for one in it.told if one.at <= at}
+    return [latest[due] for due in sorted(latest)]
 
 
 def _verdict(phase: Later, most: int, before: int | None, known: Sequence[Told]) -> Why | None:
@@ -327,21 +327,18 @@ def standing(phases: Phases, it: Needled, now: Instant) -> Standing | None:
     return Standing(it.session_id, stage, at, following, _why_not(phases, it, entry, following, now), not_before, sore)
 
 
-def failed(phases: Phases, it: Needled, target: Instant, now: Instant) -> Standing | None:
-    """Where the plan stands, if the answer just heard, to the check-in of this target, leaves the next gate shut.
-
-    An answer to a check-in before the one that the gate reads has not failed it yet.
+def failed(phases: Phases, it: Needled, told: Instant, now: Instant) -> Standing | None:
+    """Where the plan stands, if the answer just heard, to the step due so long after the visit, leaves the next gate
+    shut. An answer to a step before the one that the gate reads has not failed it yet.
     """
     found = standing(phases, it, now)
     entry = next((one for one in it.entries if one.until is None), None)
     if found is None or entry is None or found.next is None:
         return None
     begins = _begins(phases, entry, found.next)
-    due = max((one for one in it.asked if one <= begins), default=target)
+    due = max((one for one in it.asked if one <= begins - entry.ended_at), default=told)
     why = _gate(phases, entry, found.next, it, begins, now)
-    if target < due or why not in ("soreness", "rising"):
-        return None
-    return msgspec.structs.replace(found, why=why)
+    return msgspec.structs.replace(found, why=why) if told >= due and why in ("soreness", "rising") else None
 
 
 def waits(items: Iterable[Prescription], it: Needled, phase: Phase) -> bool:

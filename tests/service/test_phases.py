@@ -5,15 +5,16 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import Connection
 
 from notifications import outbox
-from programs import adherence, checkins, gates, people, plans
+from programs import adherence, checkins, gates, people, plans, rollup
 from programs.dosage import Dosage, Prescription
 from programs.errors import Conflict, NoSuchRecord
 from programs.instants import DAY, HOUR, Instant
 from programs.phases import AFTER_NEEDLING, STOPPED, Phases
 from programs.schedule import Course, bouts, day_of, time_of
-from service import care
+from service import care, counting
 from service.database import Database
 from tests.world import ADA, BEN, CLEO, CLINIC, DOV, NOON, assignment, populate, session
 
@@ -192,3 +193,48 @@ async def test_a_plan_without_phases_is_asked_for_whatever_is_needled(clinic: Da
     await clinic.write(care.assign_plan, BEN, "q", it, NOON - DAY)
     course: Course = await clinic.read(plans.course_of, CLINIC, "ada", "q")
     assert all(not bout.held and bout.due == (BRIDGE, WALK) for bout in bouts(course, MONDAY, MONDAY + 3))
+
+
+async def test_the_weekly_rollup_follows_every_fact_that_moves_a_hold(clinic: Database) -> None:
+    """Ten days on, with the weeks rolled up: each fact is counted at once, as if nothing had been rolled up."""
+    now = NOON + 10 * DAY
+    facts = (
+        (care.answer, ADA, "s-day1", {"q_sore": 2}, now - 9 * DAY, now),
+        (care.correct_session, BEN, "s", 1, session(ENDED + HOUR), now),
+        (care.release_phase, BEN, "s", "C", now),
+        (care.record_session, BEN, "t", session(now - 2 * DAY), now),
+        (care.cancel_session, BEN, "t", 1, now),
+    )
+    later = now + 10 * DAY
+    for verb, *arguments in facts:
+        await clinic.write(counting.roll_up, CLINIC, ["ada"], later)
+        await clinic.write(verb, *arguments)
+        assert await clinic.read(groups, later) == await clinic.write(uncached, later), verb
+
+
+def groups(db: Connection, now: Instant) -> list[counting.Group]:
+    wanted = counting.weeks(date(2026, 6, 1), date(2026, 6, 21), "week", now)
+    return counting.clinic_groups(db, CLINIC, wanted)
+
+
+def uncached(db: Connection, now: Instant) -> list[counting.Group]:
+    rollup.forget(db, CLINIC)
+    return groups(db, now)
+
+
+async def test_as_of_a_past_instant_only_what_was_known_then_holds(clinic: Database) -> None:
+    """What was said, corrected or released since is not known yet."""
+    at = ENDED + 50 * HOUR
+    await answer(clinic, "day1", ENDED + 24 * HOUR, q_sore=2)
+    before = await clinic.read(ledger, at)
+    await clinic.write(care.release_phase, BEN, "s", "C", at + 1)
+    await clinic.write(care.correct_session, BEN, "s", 1, session(ENDED - 3 * DAY), at + 2)
+    await clinic.write(care.record_session, BEN, "t", session(at - HOUR), at + 3)
+    await clinic.write(care.cancel_session, BEN, "s", 2, at + 4)
+    assert await clinic.read(ledger, at) == before
+    assert await clinic.read(ledger, at + 5) != before
+
+
+def ledger(db: Connection, known: Instant) -> list[adherence.Item]:
+    first, last = date(2026, 6, 1), date(2026, 6, 6)
+    return counting.patient_ledger(db, CLINIC, "ada", first, last, NOON + 20 * DAY, known)
