@@ -313,7 +313,9 @@ def answer(db: Connection, who: Who, check_in_id: str, answers: Mapping[str, Any
 
 
 def _tell_of_gates(db: Connection, who: Who, it: CheckIn, now: Instant) -> tuple[str, ...]:
-    """A gate that this answer leaves shut holds its phase by itself; the clinic gets a flag to look at."""
+    """A gate that this answer leaves shut holds its phase by itself; the clinic gets a flag, unless triage is off."""
+    if people.clinic_of(db, who.clinic).settings.triage_off is not None:
+        return ()
     courses = gates.courses_with_phases(db, who.clinic, [who.id])
     findings = gates.failed(db, who.clinic, courses, it, now)
     return checkins.raise_flags(db, who.clinic, it, findings, now) if findings else ()
@@ -415,6 +417,9 @@ def triage_warnings(db: Connection, clinic: str) -> list[str]:
     if unreachable:
         names = sorted({one.id: one.name for one in staff}.get(id, "the on-call address") for id in unreachable)
         found.append(f"No message about a flag reaches {', '.join(names)}.")
+    admins = {one.id for one in staff if one.role == "admin"}
+    if not it.settings.clinicians_see_all and set(fallback) - admins - {escalation.ON_CALL}:
+        found.append("Who is told next may not see the patient: clinicians here see only those they treat.")
     if not emergency_number(it.country):
         found.append("The emergency number of your country is not known here; patients read words instead of a number.")
     if not it.phone:
