@@ -63,6 +63,7 @@ class ClinicSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     clinicians_see_all: bool = True
     triage_off: TriageOff | None = None
     watch: Watch = Watch()
+    monitoring_labels: Mapping[str, str] = {}  # what the clinic calls each tier of monitoring.py
 
 
 class Clinic(msgspec.Struct, frozen=True):

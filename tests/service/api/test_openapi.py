@@ -42,6 +42,9 @@ POST /api/v1/clinics/{clinic}/patients
 GET /api/v1/clinics/{clinic}/patients/{id}
 PATCH /api/v1/clinics/{clinic}/patients/{id}
 GET /api/v1/clinics/{clinic}/patients/{id}/adherence
+GET /api/v1/clinics/{clinic}/patients/{id}/monitoring
+POST /api/v1/clinics/{clinic}/patients/{id}/staff-time
+PUT /api/v1/clinics/{clinic}/settings/monitoring-labels
 GET /api/v1/clinics/{clinic}/patients/{id}/agenda
 POST /api/v1/clinics/{clinic}/patients/{id}/agenda
 GET /api/v1/clinics/{clinic}/patients/{patient}/plans

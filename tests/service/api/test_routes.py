@@ -89,6 +89,11 @@ CASES = (
     Case("POST", f"{CLINIC_PATH}/patients/ada/agenda", BEN, {"plan": {"template": "iliopsoas_b", "times": ["08:00"]}}),
     Case("GET", f"{CLINIC_PATH}/patients/ada/adherence?items=true", BEN),
     Case("GET", f"{CLINIC_PATH}/adherence?by=program", BEN),
+    Case("GET", f"{CLINIC_PATH}/patients/ada/monitoring?evidence=true", BEN),
+    Case(
+        "POST", f"{CLINIC_PATH}/patients/ada/staff-time", BEN, {"date": "2026-06-01", "minutes": 12, "live": True}, 201
+    ),
+    Case("PUT", f"{CLINIC_PATH}/settings/monitoring-labels", ANA, {"labels": {"device_days_2_15": "short"}}),
     Case("GET", f"{CLINIC_PATH}/flags", BEN),
     Case("GET", f"{CLINIC_PATH}/flags/FLAG", BEN),
     Case("POST", f"{CLINIC_PATH}/flags/FLAG/acknowledge", BEN, {"note": "phoned"}),
@@ -98,9 +103,9 @@ CASES = (
     Case("POST", f"{CLINIC_PATH}/rules/written/approve", BEN, {"rule_version": "1"}),
     Case("POST", f"{CLINIC_PATH}/rules/written/switch", BEN, {"on": False, "reason": "we call everybody"}),
     Case("GET", f"{CLINIC_PATH}/triage", BEN),
-    Case("POST", f"{CLINIC_PATH}/triage/watch", ANA, {"chain": ["cleo", "on-call"]}),
-    Case("POST", f"{CLINIC_PATH}/triage/on-call", ANA, {"mailbox": "oncall@example.org"}),
-    Case("POST", f"{CLINIC_PATH}/triage/switch", ANA, {"on": False, "reason": "not assessed yet"}),
+    Case("POST", f"{CLINIC_PATH}/triage/watch", BEN, {"chain": ["cleo", "on-call"]}),
+    Case("POST", f"{CLINIC_PATH}/triage/on-call", BEN, {"mailbox": "oncall@example.org"}),
+    Case("POST", f"{CLINIC_PATH}/triage/switch", BEN, {"on": False, "reason": "not assessed yet"}),
     Case("GET", f"{CLINIC_PATH}/questions", BEN),
     Case("GET", f"{CLINIC_PATH}/check-in-form?step=day1&muscles=TFL", BEN),
     Case("GET", "/me/today", ADA),
@@ -234,7 +239,7 @@ async def test_an_id_of_another_clinic_opens_nothing_under_ones_own(api: Api) ->
     for case in await requests(api):
         path = case.path.replace("riverside", "harbour")
         # An address id is of one's own making, a rule is everybody's: neither names anything of the other clinic's.
-        if any(part in path for part in ("/addresses/", "/rules/", "/triage/")):
+        if any(part in path for part in ("/addresses/", "/rules/", "/triage/", "/settings/")):
             continue
         if path.startswith("/clinics") and (path.count("/") > 3 or "needling-sessions" in path):
             tried += 1
