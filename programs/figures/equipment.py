@@ -25,16 +25,12 @@ MAT = ("#a9cfc0", "#7fb09d", "#6f9f8d")
 WALL = ("#d5d9de", "#c3c9d0", "#aab2bb")
 
 
-def edges(thing: Thing) -> list[Vector]:
-    """The corners of what stands in the room, for the size of the picture."""
+def edges(thing: Thing, bones: Bones) -> list[Vector]:
+    """The corners of what stands in the room and the ends of what is held, for the size of the picture."""
+    if thing.of:
+        return list(_ends(thing, bones)) if thing.kind == "stick" else []
     (x, y, z), (wide, high, deep) = thing.at, thing.size
-    return [
-        (x + a * wide / 2, y + b * high, z + c * deep / 2)
-        for a in (-1, 1)
-        for b in (0, 1)
-        for c in (-1, 1)
-        if any(thing.size)
-    ]
+    return [(x + a * wide / 2, y + b * high, z + c * deep / 2) for a in (-1, 1) for b in (0, 1) for c in (-1, 1)]
 
 
 def shapes(thing: Thing, bones: Bones, view: View) -> list[Shape]:
@@ -127,16 +123,21 @@ def _strap(thing: Thing, bones: Bones, view: View) -> Iterator[Shape]:
 def _band(thing: Thing, bones: Bones, view: View) -> Iterator[Shape]:
     """Round both legs, at the points of them."""
     ends = [view.circle(point(bones, name), 0.028) for name in thing.of]
-    yield Shape('fill="#d1603d" stroke="#8f3d22"', capsule(ends[0], ends[1]._replace(r=ends[1].r * 0.98)))
+    yield Shape(
+        'fill="#cfd84b" stroke="#5d651a" stroke-opacity="1"', capsule(ends[0], ends[1]._replace(r=ends[1].r * 0.98))
+    )
 
 
 def _stick(thing: Thing, bones: Bones, view: View) -> Iterator[Shape]:
-    """Through two points and as far beyond them as `size` says at each end."""
+    a, b = (view.circle(end, 0.014) for end in _ends(thing, bones))
+    yield Shape('fill="#b98f5e" stroke="#6e5231"', capsule(a, b._replace(r=b.r * 0.98)))
+
+
+def _ends(thing: Thing, bones: Bones) -> tuple[Vector, Vector]:
+    """Through two points of the body and as far beyond them as `size` says at each end."""
     one, other = (point(bones, name) for name in thing.of)
     way = unit(minus(other, one))
-    ends = (add(one, times(way, -thing.size[0])), add(other, times(way, thing.size[2])))
-    a, b = (view.circle(end, 0.014) for end in ends)
-    yield Shape('fill="#b98f5e" stroke="#6e5231"', capsule(a, b._replace(r=b.r * 0.98)))
+    return add(one, times(way, -thing.size[0])), add(other, times(way, thing.size[2]))
 
 
 def _rail(thing: Thing, bones: Bones, view: View) -> Iterator[Shape]:

@@ -21,7 +21,7 @@ def fitted(figure: Figure, moments: list[Bones], page: Extent, flip: bool = Fals
     """As large as all moments leave room for, in the middle."""
     view = looking(figure.turn, figure.tilt, flip)
     found: list[Circle] = [it for bones in moments for balls in PARTS.values() for it in circles(bones, balls, view)]
-    found += [view.circle(corner, 0.01) for thing in figure.things for corner in edges(thing)]
+    found += [view.circle(corner, 0.01) for it in moments for thing in figure.things for corner in edges(thing, it)]
     whole_of = extent(found)
     scale = min(page.wide / whole_of.wide, page.high / whole_of.high, LARGEST)
     left = (page.left + page.right) / 2 - (whole_of.left + whole_of.right) / 2 * scale

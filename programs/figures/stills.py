@@ -73,7 +73,10 @@ def _arrow(figure: Figure, ends: list[Frame], arrow: Arrow, view: View) -> str:
         (x - along[1] * 11 - along[0] * 4, y + along[0] * 11 - along[1] * 4),
         (x + along[1] * 11 - along[0] * 4, y - along[0] * 11 - along[1] * 4),
     ]
-    return (
-        f'<path fill="none" stroke="{ARROW}" stroke-width="6" stroke-linecap="round" stroke-linejoin="round" '
-        f'd="{line(points)}"/><path fill="{ARROW}" d="{polygon(head)}"/>'
+    way_drawn, head_drawn = line(points), polygon(head)
+    return (  # white below, so that it is seen before a body as well
+        f'<g stroke-linecap="round" stroke-linejoin="round"><path fill="none" stroke="#fff" stroke-width="12" '
+        f'd="{way_drawn}"/><path fill="#fff" stroke="#fff" stroke-width="6" d="{head_drawn}"/>'
+        f'<path fill="none" stroke="{ARROW}" stroke-width="6" d="{way_drawn}"/>'
+        f'<path fill="{ARROW}" d="{head_drawn}"/></g>'
     )
