@@ -91,6 +91,10 @@ class Facts(msgspec.Struct):
     told: Sequence[Told] = ()
 
 
+def bout_subject(plan: str, wall: int) -> str:
+    return f"bout:{plan}:{wall}"
+
+
 class Agenda(NamedTuple):
     messages: list[Planned]
     omitted: list[Omitted]
@@ -202,7 +206,7 @@ def _reminders(desk: _Desk) -> list[Planned]:
     # A plan has few times of day and many days: each is looked up once.
     include = cache(desk.hours.include)
     first, last = clock.wall(now - BOUT_WINDOW).day, clock.wall(desk.until).day
-    since, every = clock.wall(desk.facts.reacted_at).day, _every(desk)
+    since, every = clock.wall(desk.facts.reacted_at).day, reminded_every(desk.facts.reacted_at, desk.now)
     today, midnight = -1, None
     for course in desk.facts.courses:
         for bout in bouts(course, first, last):
@@ -212,7 +216,7 @@ def _reminders(desk: _Desk) -> list[Planned]:
             at = clock.instant(day, minute) if midnight is None else midnight + minute * MINUTE
             if at + BOUT_WINDOW <= now or at >= desk.until:
                 continue
-            subject = f"bout:{course.plan_id}:{bout.wall}"
+            subject = bout_subject(course.plan_id, bout.wall)
             why_not = _not_reminded(desk, bout, subject)
             if not why_not and every > 1 and (day - since) % every:
                 why_not = "thinned_out"
@@ -241,8 +245,9 @@ def _not_reminded(desk: _Desk, bout: Bout, subject: str) -> str:
     return ""
 
 
-def _every(desk: _Desk) -> int:
-    silence = desk.now - desk.facts.reacted_at
+def reminded_every(reacted_at: Instant, now: Instant) -> int:
+    """Days from one reminder of the home program to the next, by how long the patient has shown no sign of life."""
+    silence = now - reacted_at
     for days, every in BACK_OFF:
         if silence >= days * DAY:
             return every

@@ -113,6 +113,16 @@ _DROP = delete(due).where(
     due.c.key == bindparam("key_"),
     due.c.message_id == bindparam("message"),
 )
+_PENDING_OF = (
+    select(message.c.subjects)
+    .join(due, _PENDING)
+    .where(
+        message.c.clinic_id == bindparam("clinic"),
+        message.c.person_id == bindparam("patient"),
+        message.c.closes > bindparam("now"),
+        due.c.state == "pending",
+    )
+)
 _LOCK = (
     select(due.c.key)
     .join(message, _PENDING)
@@ -175,6 +185,12 @@ def reconcile(db: Connection, clinic: str, patients: Sequence[str], now: Instant
         _compare(agenda(facts, now, now + HORIZON), book.rows.get(patient, []), patient, changes)
     changes.write(db)
     _extend(db, clinic, list(book.facts), now + HORIZON)
+
+
+def speaks_of(db: Connection, clinic: str, patient: str, subjects: Collection[str], now: Instant) -> bool:
+    """Whether a pending message of this patient is about any of these subjects."""
+    rows = db.execute(_PENDING_OF, {"clinic": clinic, "patient": patient, "now": now}).scalars().all()
+    return any(not set(subjects).isdisjoint(_subjects(it)) for it in rows)
 
 
 def _lock(db: Connection, clinic: str, patients: Sequence[str], now: Instant) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from notifications import addresses, alerts, escalation, outbox, preferences, receipts
+from notifications.agenda import bout_subject, reminded_every
 from notifications.preferences import Preferences
 from notifications.timing import EPOCH_DAY, zone, zone_names
 from programs import (
@@ -41,7 +42,7 @@ from programs.people import ClinicSettings, Patient, Stamp, TriageOff, Watch
 from programs.plans import Assignment
 from programs.protocols import Version
 from programs.rules import Author
-from programs.schedule import DAY_MINUTES, Course, Hold, Terms
+from programs.schedule import DAY_MINUTES, Course, Hold, Terms, wall_at
 from programs.treating import Opening
 from programs.triage import NOT_APPROVED, safety_text
 from programs.wording import CardWords
@@ -313,7 +314,9 @@ def answer(db: Connection, who: Who, check_in_id: str, answers: Mapping[str, Any
 
 
 def _tell_of_gates(db: Connection, who: Who, it: CheckIn, now: Instant) -> tuple[str, ...]:
-    """A gate that this answer leaves shut holds its phase by itself; the clinic gets a flag to look at."""
+    """A gate that this answer leaves shut holds its phase by itself; the clinic gets a flag, unless triage is off."""
+    if people.clinic_of(db, who.clinic).settings.triage_off is not None:
+        return ()
     courses = gates.courses_with_phases(db, who.clinic, [who.id])
     findings = gates.failed(db, who.clinic, courses, it, now)
     return checkins.raise_flags(db, who.clinic, it, findings, now) if findings else ()
@@ -328,15 +331,28 @@ def _safety(db: Connection, who: Who, tier: Any) -> str:
 def complete(db: Connection, who: Who, items: Sequence[Completion], now: Instant) -> list[Judged]:
     """A batch from a phone, perhaps long offline; a verdict for each item. Sent twice, it changes nothing."""
     people.lock(db, who.clinic, [who.id])
-    clock = zone(people.patient_of(db, who.clinic, who.id).zone)
+    patient = people.patient_of(db, who.clinic, who.id)
+    clock = zone(patient.zone)
     # No zone knows the year 10,000; what is so far off is rejected anyway.
     timed = [(it, clock.minutes(min(max(it.done_at, 0), now + completions.AHEAD))) for it in items]
     courses = plans.courses_of(db, who.clinic, [who.id]).get(who.id, [])
     judged = completions.record(db, who.clinic, who.id, timed, courses, now)
-    if any(it.verdict in ("accepted", "not_due") for it in judged):
+    kept = [it for it, its in zip(items, judged, strict=True) if its.verdict in ("accepted", "not_due")]
+    if kept:
         people.reacted(db, who.clinic, who.id, now)
-        _follow(db, who, "record completions", who.id, judged[0].id, now)
+        if _changes_the_agenda(db, who, patient, kept, now):
+            outbox.reconcile(db, who.clinic, [who.id], now)
+        audit.note(db, who.clinic, str(who), "record completions", who.id, judged[0].id, now)
     return judged
+
+
+def _changes_the_agenda(db: Connection, who: Who, patient: Patient, kept: Sequence[Completion], now: Instant) -> bool:
+    """A phone tells of many bouts that nobody would have been reminded of any more: planning them anew costs more than
+    all the rest. What is logged takes its reminder away; a sign of life after days brings the others back."""
+    if reminded_every(patient.reacted_at, now) > 1:
+        return True
+    subjects = {bout_subject(it.plan_id, wall_at(it.date, it.time)) for it in kept}
+    return outbox.speaks_of(db, who.clinic, who.id, subjects, now)
 
 
 def confirm(db: Connection, who: Who, message: str, kind: receipts.Kind, at: Instant, now: Instant) -> bool:
@@ -415,6 +431,9 @@ def triage_warnings(db: Connection, clinic: str) -> list[str]:
     if unreachable:
         names = sorted({one.id: one.name for one in staff}.get(id, "the on-call address") for id in unreachable)
         found.append(f"No message about a flag reaches {', '.join(names)}.")
+    admins = {one.id for one in staff if one.role == "admin"}
+    if not it.settings.clinicians_see_all and set(fallback) - admins - {escalation.ON_CALL}:
+        found.append("Who is told next may not see the patient: clinicians here see only those they treat.")
     if not emergency_number(it.country):
         found.append("The emergency number of your country is not known here; patients read words instead of a number.")
     if not it.phone:

@@ -127,3 +127,10 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     opening = connect(database_url) if database_url.startswith("sqlite") else None
     async with BothSides(database_url) if opening is None else await opening as opened:
         yield opened
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What a test counted (see record_property), at the end of the run, also where it ran in another process."""
+    for report in terminalreporter.stats.get("passed", ()):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value} ({report.nodeid.rpartition('::')[2]})")

@@ -80,8 +80,7 @@ def _limbs(side: str) -> dict[str, tuple[Ball, ...]]:
         arm: (Ball(arm, (0.0, 0.0, 0.0), 0.052), Ball(arm, (0.0, -UPPER_ARM, 0.0), 0.038)),
         forearm: (Ball(arm, (0.0, -UPPER_ARM, 0.0), 0.038), Ball(forearm, (0.0, -FOREARM, 0.0), 0.026)),
         f"{side}_sleeve": (Ball(arm, (0.0, 0.005, 0.0), 0.06), Ball(arm, (0.0, -0.15, 0.0), 0.052)),
-        hand: (Ball(hand, (0.0, 0.01, 0.0), 0.026), Ball(hand, (0.0, -0.065, 0.0), 0.034)),
-        f"{side}_fingers": (Ball(hand, (0.0, -0.065, 0.0), 0.034), Ball(hand, (0.0, -0.145, 0.006), 0.018)),
+        hand: (Ball(hand, (0.0, -0.045, 0.0), 0.034), Ball(hand, (0.0, -0.145, 0.004), 0.018)),
     }
 
 

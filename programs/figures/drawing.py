@@ -21,7 +21,7 @@ SHOES, FAR_SHOES = "#8d949e", "#6d747e"
 HAIR = "#4b3830"
 WORK = "#ffb03a"
 LOW = 0.5  # what is higher than this throws no shadow that matters
-SHADED = tuple(part for part in PARTS if not part.endswith(("arm", "sleeve", "hand", "fingers")))  # arms are thin
+SHADED = tuple(part for part in PARTS if not part.endswith(("arm", "sleeve", "hand")))  # arms are thin
 
 
 class Look(NamedTuple):
@@ -70,7 +70,7 @@ def _leg(side: str) -> tuple[str, ...]:
 
 
 def _arm(look: Look, bones: Bones, side: str, colours: tuple[str, str]) -> Iterator[tuple[str, Shape]]:
-    skin = (f"{side}_arm", f"{side}_forearm", f"{side}_hand", f"{side}_fingers")
+    skin = (f"{side}_arm", f"{side}_forearm", f"{side}_hand")
     yield f"{side}_arm", _parts(look, bones, skin, colours[0])
     yield f"{side}_arm", _parts(look, bones, (f"{side}_sleeve",), colours[1])
 
@@ -117,8 +117,8 @@ def _features(look: Look, bones: Bones, sign: float) -> Iterator[tuple[str, Shap
         ("ear", (sign * 0.082, 0.01, -0.004), (sign, 0.0, -0.1), 0.019, f'fill="{FAR_SKIN}" stroke="none"'),
     ):
         seen = look.view.depth(apply(bones["head"].turned, way)) > (0.25 if name == "eye" else 0.45)
-        place = look.view.circle(skeleton.on(bones["head"], at), radius if seen else 0.0)
-        yield name, Shape(paint, outline([place]))
+        place = look.view.circle(skeleton.on(bones["head"], at), radius)
+        yield name, Shape(paint, outline([place]) if seen else "")
 
 
 def _shadow(look: Look, bones: Bones) -> Shape:

@@ -25,7 +25,7 @@ def outline(circles: Sequence[Circle]) -> str:
 
 def disc(it: Circle) -> str:
     r = whole(it.r)
-    return f"M{_pair(whole(it.x) - r, whole(it.y))}a{r} {r} 0 1 0 {2 * r} 0a{r} {r} 0 1 0-{2 * r} 0z"
+    return f"M{_pair(whole(it.x) - r, whole(it.y))}a{r} {r} 0 10{2 * r} 0a{r} {r} 0 10-{2 * r} 0z"
 
 
 def capsule(one: Circle, other: Circle) -> str:
@@ -38,8 +38,8 @@ def capsule(one: Circle, other: Circle) -> str:
     points = [(big, way + spread), (small, way + spread), (small, way - spread), (big, way - spread)]
     a, b, c, d = ((whole(it.x + it.r * cos(to)), whole(it.y + it.r * sin(to))) for it, to in points)
     r, big_r = whole(small.r), whole(big.r)
-    turn = f"a{r} {r} 0 0 0{_gap(c[0] - b[0])}{_pair(c[0] - b[0], c[1] - b[1])}"
-    back = f"a{big_r} {big_r} 0 1 0{_gap(a[0] - d[0])}{_pair(a[0] - d[0], a[1] - d[1])}"
+    turn = f"a{r} {r} 0 00{_pair(c[0] - b[0], c[1] - b[1])}"
+    back = f"a{big_r} {big_r} 0 10{_pair(a[0] - d[0], a[1] - d[1])}"
     sides = (_pair(b[0] - a[0], b[1] - a[1]), _pair(d[0] - c[0], d[1] - c[1]))
     return f"M{_pair(*a)}l{sides[0]}{turn}l{sides[1]}{back}z"
 

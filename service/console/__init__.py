@@ -20,6 +20,7 @@ from service.console import (
     links,
     phones,
     profile,
+    rules,
     sign_in,
     today,
 )
@@ -31,7 +32,7 @@ ROUTES = [
             doors.home,
             *(sign_in.ROUTES + joining.ROUTES + account.ROUTES),
             *links.ROUTES,
-            *(today.ROUTES + clinic.ROUTES + emergency.ROUTES + profile.ROUTES + entries.ROUTES),
+            *(today.ROUTES + clinic.ROUTES + rules.ROUTES + emergency.ROUTES + profile.ROUTES + entries.ROUTES),
             *(adherence.ROUTES + phones.ROUTES),
         ],
         before_request=doors.same_site,

@@ -1,4 +1,4 @@
-"""A clinician's list: flags first, then whom no message reached and who has gone quiet, then the patients."""
+"""A clinician's list: flags first, then whom no message reached and who did not answer, then the patients."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -9,31 +9,31 @@ from litestar import Response, get, post
 from litestar.params import FromPath, FromQuery
 from sqlalchemy import Connection
 
-from notifications import outbox
+from notifications import alerts, outbox
+from notifications.alerts import Told
+from notifications.escalation import ON_CALL
 from notifications.outbox import Row
 from notifications.timing import zone
-from programs import adherence, checkins, needling, people, plans
+from programs import adherence, checkins, needling, people, plans, silence
 from programs.adherence import Adherence
-from programs.aftercare import CheckIn
 from programs.checkins import Flag
-from programs.instants import DAY, HOUR, Instant
+from programs.instants import HOUR, Instant
 from programs.people import Patient
 from programs.schedule import Course, day_of
+from programs.silence import Silent
+from programs.treating import Sight
 from programs.triage import TIERS
 from service import care, counting
 from service.access import sight_of
 from service.care import Who
 from service.console.doors import clinician_here
-from service.console.forms import PageRequest
+from service.console.forms import PageRequest, typed
 from service.console.pages import go, page
 from service.console.words import UNREACHED, plan_state, say_date, say_finding
 
 MOST_FLAGS = 1_000
 PATIENTS_A_PAGE = 50
 LAST_DAYS = 28
-# clinical.md 5.7 [P]: two unanswered check-ins are a task for the clinic, not more messages.
-QUIET_AFTER = 2
-QUIET_WITHIN = 14 * DAY
 
 
 class Raised(NamedTuple):
@@ -56,11 +56,13 @@ class Listed(NamedTuple):
 
 
 class Board(NamedTuple):
-    """`unreached` says why, `quiet` how many check-ins in a row; `after` opens the next page of patients, or is ""."""
+    """`unreached` says why; `silent` are closed check-ins without an answer, by patient; `after` opens the next page of
+    patients, or is ""."""
 
     flags: list[Raised]
     unreached: list[tuple[Patient, str]]
-    quiet: list[tuple[Patient, int]]
+    silent: list[list[Silent]]
+    warnings: list[str]
     patients: list[Listed]
     after: str
 
@@ -75,16 +77,17 @@ def board(db: Connection, who: Who, after: str, now: Instant) -> Board:
     return Board(
         flags=raised(db, clinic, flags),
         unreached=_unreached(db, clinic, current, now),
-        quiet=_quiet(db, clinic, current, now),
+        silent=_silent(db, clinic, now, sight),
+        warnings=care.triage_warnings(db, clinic),
         patients=_listed(db, clinic, shown[:PATIENTS_A_PAGE], flags, now),
         after=shown[PATIENTS_A_PAGE - 1].id if len(shown) > PATIENTS_A_PAGE else "",
     )
 
 
 def raised(db: Connection, clinic: str, flags: Sequence[Flag]) -> list[Raised]:
-    """Worst tier first; within a tier the longest waiting."""
+    """Worst tier first; within a tier whose time is up first."""
     found = []
-    for flag in sorted(flags, key=lambda it: (TIERS.index(it.tier), it.raised_at)):
+    for flag in sorted(flags, key=lambda it: (TIERS.index(it.tier), it.acknowledge_by or it.raised_at, it.raised_at)):
         check_in = checkins.check_in_of(db, clinic, flag.patient_id, flag.check_in_id)
         ended_at = needling.session_of(db, clinic, check_in.session_id).session.ended_at
         answered_at = check_in.answered_at if check_in.answered_at is not None else flag.raised_at
@@ -111,23 +114,12 @@ def _lost(row: Row) -> str:
     return row.state if row.state in ("failed", "expired") else ""
 
 
-def _quiet(db: Connection, clinic: str, patients: Sequence[Patient], now: Instant) -> list[tuple[Patient, int]]:
-    asked: dict[str, list[CheckIn]] = defaultdict(list)
-    for it in checkins.check_ins_of(db, clinic, [it.id for it in patients], now - QUIET_WITHIN):
-        if it.asked_at is not None and (it.state == "answered" or (it.state == "open" and it.closes <= now)):
-            asked[it.patient_id].append(it)
-    counted = ((it, _in_a_row(asked[it.id])) for it in patients)
-    return [(it, count) for it, count in counted if count >= QUIET_AFTER]
-
-
-def _in_a_row(asked: Sequence[CheckIn]) -> int:
-    """How many of the latest were not answered; `asked` is in order of time."""
-    count = 0
-    for it in reversed(asked):
-        if it.state == "answered":
-            break
-        count += 1
-    return count
+def _silent(db: Connection, clinic: str, now: Instant, sight: Sight | None) -> list[list[Silent]]:
+    """One call looks after all the check-ins that a patient left unanswered. Longest waiting first."""
+    by_patient: dict[str, list[Silent]] = defaultdict(list)
+    for it in reversed(silence.unanswered(db, clinic, now, sight)):
+        by_patient[it.patient_id].append(it)
+    return list(by_patient.values())
 
 
 def _listed(
@@ -182,11 +174,50 @@ async def show(request: PageRequest, after: FromQuery[str] = "") -> Response[str
     return page("clinic", here=here, board=found)
 
 
+class Story(NamedTuple):
+    """One flag, whom it was told, and the names of those people."""
+
+    raised: Raised
+    told: list[Told]
+    names: dict[str, str]
+
+
+def story(db: Connection, clinic: str, id: str) -> Story:
+    it = checkins.flag_of(db, clinic, id)
+    names = {**people.clinicians_of(db, clinic), ON_CALL: "the on-call address"}
+    return Story(raised(db, clinic, [it])[0], alerts.history(db, clinic, it), names)
+
+
+@get("/clinic/flags/{id:str}")
+async def show_flag(request: PageRequest, id: FromPath[str]) -> Response[str]:
+    """What became of one flag: raised, told to whom with what outcome, acknowledged by whom after how long."""
+    here = await clinician_here(request)
+    found: Story = await here.db.read(story, here.who.clinic, id)
+    return page("flag", here=here, story=found)
+
+
 @post("/clinic/flags/{id:str}/acknowledge")
 async def acknowledge(request: PageRequest, id: FromPath[str]) -> Response[str]:
     here = await clinician_here(request)
-    await here.db.write(care.acknowledge, here.who, id, here.now)
+    note = (await typed(request))["note"]
+    await here.db.write(care.acknowledge, here.who, id, here.now, note)
     return go("/clinic")
 
 
-ROUTES = [show, acknowledge]
+@post("/clinic/patients/{id:str}/follow-up")
+async def follow_up(request: PageRequest, id: FromPath[str]) -> Response[str]:
+    """The check-ins of one patient at once; one that was answered meanwhile needs nobody any more."""
+    here = await clinician_here(request)
+    it = await typed(request)
+    await here.db.write(_follow_up, here.who, id, it.all("check_in"), it["note"], here.now)
+    return go("/clinic")
+
+
+def _follow_up(db: Connection, who: Who, patient: str, ids: Sequence[str], note: str, now: Instant) -> None:
+    waiting = {it.check_in_id for it in silence.unanswered(db, who.clinic, now) if it.patient_id == patient}
+    for id in ids:
+        if id in waiting:
+            care.follow_up(db, who, id, note, now)
+
+
+ROUTES = [show, show_flag, acknowledge, follow_up]

@@ -16,7 +16,7 @@ from programs.errors import Invalid
 from programs.ids import new_id
 from programs.instants import Instant
 from programs.schedule import day_of, time_of
-from programs.triage import TIERS, safety_text, unwell_text
+from programs.triage import TIERS, beside, off_text, safety_text, unwell_text
 from programs.wording import CardWords
 from service import care, reading
 from service.care import Who
@@ -65,6 +65,8 @@ class Day(NamedTuple):
     prompts: list[Prompt]
     parts: list[Part]
     language: str
+    beside: dict[str, str]  # by question id: what stands with it
+    off: str  # what a patient reads where triage is off
 
 
 def day(db: Connection, who: Who, now: Instant) -> Day:
@@ -73,7 +75,12 @@ def day(db: Connection, who: Who, now: Instant) -> Day:
     therapist = people.clinician_of(db, who.clinic, today.patient.clinician_id)
     precautions = today.patient.precautions
     parts = [_part(task, precautions, language, now) for task in today.tasks]
-    return Day(today, therapist, _prompts(db, who.clinic, today.check_ins), parts, language)
+    clinic = people.clinic_of(db, who.clinic)
+    number, off = emergency_number(clinic.country), clinic.settings.triage_off is not None
+    asked = [question for it in today.check_ins for question in it.questions]
+    notes = {question.id: beside(question, number, language, off) for question in asked}
+    said = off_text(number, language) if off else ""
+    return Day(today, therapist, _prompts(db, who.clinic, today.check_ins), parts, language, notes, said)
 
 
 def _prompts(db: Connection, clinic: str, waiting: list[Asked]) -> list[Prompt]:
@@ -149,6 +156,7 @@ class Said(NamedTuple):
     safety: str
     unwell: str
     number: str
+    off: str
 
 
 @post("/today/check-ins/{id:str}")
@@ -185,7 +193,8 @@ def _said(db: Connection, who: Who, id: str) -> Said:
     tier = next((tier for tier in TIERS if tier in raised), None)
     number = emergency_number(clinic.country)
     safety = safety_text(tier, number, clinic.phone, language) if tier in ("emergency", "same_day") else ""
-    return Said(it, therapist, tier or "", safety, unwell_text(number, language), number)
+    off = off_text(number, language) if clinic.settings.triage_off else ""
+    return Said(it, therapist, tier or "", safety, unwell_text(number, language), number, off)
 
 
 # exercises

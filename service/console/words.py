@@ -10,7 +10,8 @@ from notifications.agenda import Reason
 from notifications.timing import zone
 from programs import exercises, questions, wording
 from programs.aftercare import CheckIn
-from programs.instants import Instant
+from programs.checkins import Flag
+from programs.instants import MINUTE, Instant
 from programs.questions import Question
 from programs.schedule import Course, day_of, time_of
 from programs.triage import Finding
@@ -147,6 +148,36 @@ def noted(answers: Mapping[str, Any]) -> list[tuple[str, str]]:
     noes = plain_noes(answers)
     return [said for said in say_answers(answers) if said[0] not in noes]
 
+
+def say_span(span: Instant) -> str:
+    """ "12 min", "3 h 5 min", "2 days": as long as somebody has, or as it has been"""
+    minutes = max(0, span) // MINUTE
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} days"
+
+
+def say_clock(it: Flag, now: Instant) -> str:
+    """How much time there is left to acknowledge a flag, or how long it has been over."""
+    if it.acknowledge_by is None:
+        return ""
+    if it.nobody(now):
+        return f"Nobody has acknowledged it. Its time was over {say_span(now - it.acknowledge_by)} ago."
+    if now >= it.acknowledge_by:
+        return f"Overdue for {say_span(now - it.acknowledge_by)}; others have been told."
+    return f"{say_span(it.acknowledge_by - now)} left to acknowledge."
+
+
+MESSAGE_STATES = {
+    "pending": "will be told if nobody acknowledges it by then",
+    "in_flight": "is being told",
+    "accepted": "was told",
+    "cancelled": "was not told, as it was acknowledged before",
+    "suppressed": "could not be told: no address",
+    "failed": "could not be told: refused by the provider",
+    "expired": "could not be told in time",
+}
 
 # The rules that weigh numbers; every other one says which question was answered how.
 _RULES = {

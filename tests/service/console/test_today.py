@@ -94,7 +94,7 @@ async def test_check_ins_of_two_visits_stand_apart_with_their_visits(
     assert "About your visit on Monday 1 June, 17:00" in page
     forms = {it.action for it in Reader(page).forms}
     assert {"/today/check-ins/s1-evening", "/today/check-ins/s2-evening"} <= forms
-    assert page.count(unwell_text("911")) == 2
+    assert page.count("<strong>" + unwell_text("911") + "</strong>") == 2
 
 
 @pytest.mark.usefixtures("evening")

@@ -1,0 +1,219 @@
+"""What each route is expected to say to each caller about each object: written down here, not taken from the code.
+
+Whoever adds a route adds a row: whom it is for, what its path or body names of a patient, and a request that would
+succeed. A route without a row fails the matrix.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+Whom = Literal["anybody", "staff", "admin", "patient"]
+
+
+class Row(NamedTuple):
+    """`names` says what of a patient each path parameter is; `about` is set where only the body names something.
+
+    In paths, bodies and forms a word such as $plan stands for the target's plan. `denied` is the answer about what is
+    not there for the caller; `stays` is true where break-glass would not do.
+    """
+
+    whom: Whom
+    names: Mapping[str, str] = {}
+    body: Any = None
+    form: Mapping[str, Any] | None = None
+    ok: tuple[int, ...] = (200,)
+    key: bool = False
+    about: bool = False
+    denied: int = 404
+    refusal: str = ""  # a word of the answer about what is not there, where the status alone does not say it
+    if_match: str = ""
+    query: str = ""
+    fixed: Mapping[str, str] = {}
+
+    @property
+    def of_a_patient(self) -> bool:
+        return self.about or bool(self.names)
+
+
+ID, PATIENT = {"id": "patient"}, {"patient": "patient"}
+SESSION, FLAG, PLAN = {"id": "session"}, {"id": "flag"}, {"patient": "patient", "id": "plan"}
+PLAN_PAGE = {"id": "patient", "plan": "plan"}
+MADE, SEEN_OTHER, UNREADABLE = (201,), (303,), (404, 422)
+
+NEEDLED = {"patient_id": "$patient", "ended_at": "2026-06-01T11:00:00-04:00", "muscles": ["TFL"], "side": "left"}
+TERMS = {"prescriptions": [{"exercise": "hip_bridge", "dosage": {"sets": 3, "reps": 10}}], "times": ["09:00"]}
+DONE = {
+    "id": "c1",
+    "plan_id": "$plan",
+    "exercise": "hip_bridge",
+    "date": "2026-06-02",
+    "time": "09:00",
+    "outcome": "done",
+    "done_at": "2026-06-01T14:00:00-04:00",
+}
+CALF: dict[str, Any] = {
+    "exercise": {
+        "targets": ["gastrocnemius"],
+        "phase": "B",
+        "loaded": True,
+        "dosage": {"sets": 3, "reps": 12},
+        "figure": "step_up",
+    },
+    "words": {
+        "en": {
+            "title": "Calf raise",
+            "start": "Hold on to a chair.",
+            "steps": ["Rise on your toes.", "Lower slowly."],
+            "easier": "Do it sitting.",
+            "feel": "Your calves work.",
+        }
+    },
+}
+VISIT = {
+    "id": "made-once",
+    "muscles": ["glute med"],
+    "side": "left",
+    "ended_at": "2026-06-01T11:30",
+    "do": "save",
+}
+PROGRAM = {"id": "made-once", "template": "general_hip", "times": "09:00", "starts_on": "2026-06-02", "do": "save"}
+MAIL = {"channel": "email", "mailbox": "somebody@example.org"}
+WHY = "She fainted in the waiting room."
+
+API = "/api/v1/clinics/{clinic}"
+ROWS: Mapping[str, Row] = {
+    f"GET {API}": Row("staff", key=True),
+    f"GET {API}/programs": Row("staff", key=True),
+    f"GET {API}/exercises": Row("staff", key=True),
+    f"GET {API}/exercises/{{id}}": Row("staff", key=True, fixed={"id": "hip_bridge"}),
+    f"PUT {API}/exercises/{{id}}": Row("staff", body=CALF, fixed={"id": "calf_raise"}),
+    f"DELETE {API}/exercises/{{id}}": Row("staff", fixed={"id": "own_one"}, if_match='"1"'),
+    f"PUT {API}/exercises/{{id}}/words": Row("staff", body={"words": {}}, fixed={"id": "walking"}),
+    f"GET {API}/questions": Row("staff", key=True),
+    f"GET {API}/check-in-form": Row("staff", key=True, query="step=day1&muscles=TFL"),
+    f"PATCH {API}/settings": Row("admin", body={"clinicians_see_all": False}),
+    f"GET {API}/break-glass": Row("admin"),
+    f"GET {API}/rules": Row("staff", key=True),
+    f"POST {API}/rules/{{id}}/approve": Row("staff", body={"rule_version": "1"}, fixed={"id": "written"}),
+    f"POST {API}/rules/{{id}}/switch": Row("staff", body={"on": False, "reason": "we call"}, fixed={"id": "written"}),
+    f"GET {API}/triage": Row("staff", key=True),
+    f"POST {API}/triage/watch": Row("staff", body={"chain": ["on-call"]}),
+    f"POST {API}/triage/on-call": Row("staff", body={"mailbox": "oncall@example.org"}),
+    f"POST {API}/triage/switch": Row("staff", body={"on": False, "reason": "not assessed yet"}),
+    f"PUT {API}/addresses/{{id}}": Row("staff", body=MAIL, fixed={"id": "a-new-one"}),
+    f"GET {API}/patients": Row("staff", key=True),
+    f"POST {API}/patients": Row(
+        "staff",
+        key=True,
+        ok=MADE,
+        body={"name": "Zoë", "zone": "Europe/Madrid", "clinician_id": "$clinician", "consent": True},
+    ),
+    f"GET {API}/patients/{{id}}": Row("staff", ID, key=True),
+    f"PATCH {API}/patients/{{id}}": Row("staff", ID, {"zone": "Europe/Madrid"}, key=True, if_match='"2"'),
+    f"GET {API}/patients/{{id}}/agenda": Row("staff", ID, key=True),
+    f"POST {API}/patients/{{id}}/agenda": Row(
+        "staff", ID, {"plan": {**TERMS, "title": "Hip", "clinician_id": "$clinician"}}, key=True
+    ),
+    f"GET {API}/patients/{{id}}/adherence": Row("staff", ID, key=True, query="items=true"),
+    f"GET {API}/patients/{{patient}}/devices": Row("staff", PATIENT),
+    f"DELETE {API}/patients/{{patient}}/devices/{{id}}": Row("staff", {"patient": "patient", "id": "device"}),
+    f"GET {API}/patients/{{patient}}/enrolment": Row("staff", PATIENT, key=True),
+    f"POST {API}/patients/{{patient}}/enrolment": Row("staff", PATIENT, {"way": "screen"}, key=True),
+    f"GET {API}/patients/{{patient}}/phases": Row("staff", PATIENT, key=True),
+    f"GET {API}/patients/{{patient}}/plans": Row("staff", PATIENT, key=True),
+    f"POST {API}/patients/{{patient}}/plans": Row(
+        "staff", PATIENT, {**TERMS, "title": "Hip", "clinician_id": "$clinician"}, ok=MADE, key=True
+    ),
+    f"PUT {API}/patients/{{patient}}/plans/{{id}}": Row("staff", PLAN, TERMS, key=True, if_match='"1"'),
+    f"POST {API}/patients/{{patient}}/plans/{{id}}/hold": Row("staff", PLAN, {"reason": "needled"}, key=True),
+    f"POST {API}/patients/{{patient}}/plans/{{id}}/end": Row("staff", PLAN, key=True),
+    f"POST {API}/needling-sessions": Row(
+        "staff", body={**NEEDLED, "clinician_id": "$clinician"}, ok=MADE, key=True, about=True
+    ),
+    f"GET {API}/needling-sessions/{{id}}": Row("staff", SESSION, key=True),
+    f"PUT {API}/needling-sessions/{{id}}": Row("staff", SESSION, NEEDLED, key=True, if_match='"1"'),
+    f"DELETE {API}/needling-sessions/{{id}}": Row("staff", SESSION, key=True, if_match='"1"'),
+    f"POST {API}/needling-sessions/{{id}}/release": Row("staff", SESSION, {"phase": "B"}),
+    f"GET {API}/adherence": Row("staff", key=True, query="by=patient"),
+    f"GET {API}/flags": Row("staff", key=True),
+    f"GET {API}/flags/{{id}}": Row("staff", FLAG, key=True),
+    f"POST {API}/flags/{{id}}/acknowledge": Row("staff", FLAG, {"note": "phoned"}),
+    f"GET {API}/unanswered": Row("staff", key=True),
+    f"POST {API}/unanswered/{{id}}/follow-up": Row("staff", {"id": "unanswered"}, {"note": "phoned"}),
+    # a patient's own
+    "GET /api/v1/me/today": Row("patient"),
+    "GET /api/v1/me/check-ins": Row("patient"),
+    "POST /api/v1/me/check-ins/{id}/answers": Row("patient", {"id": "check_in"}, {"answers": {"q_sore": 3}}),
+    "POST /api/v1/me/completions": Row("patient", body={"items": [DONE]}, about=True, denied=200, refusal="rejected"),
+    "PUT /api/v1/me/addresses/{id}": Row("patient", body=MAIL, fixed={"id": "a-new-one"}),
+    "GET /api/v1/me/push-key": Row("patient"),
+    "POST /api/v1/me/receipts": Row(
+        "patient", body={"message_id": "$message", "kind": "opened", "at": "2026-06-01T14:00:00-04:00"}, about=True
+    ),
+    "GET /api/v1/me/devices": Row("patient"),
+    "DELETE /api/v1/me/devices/{id}": Row("patient", {"id": "device"}),
+    # pages of staff
+    "GET /clinic": Row("staff"),
+    "GET /clinic/adherence": Row("staff", query="by=patient"),
+    "GET /clinic/break-glass": Row("staff"),
+    "POST /clinic/flags/{id}/acknowledge": Row("staff", FLAG, form={}, ok=SEEN_OTHER),
+    "GET /clinic/patients/{id}": Row("staff", ID),
+    "POST /clinic/patients/{id}/consent": Row("staff", ID, form={"given": "no", "confirmed": "yes"}, ok=SEEN_OTHER),
+    "POST /clinic/patients/{id}/discharge": Row("staff", ID, form={"confirmed": "yes"}, ok=SEEN_OTHER),
+    "GET /clinic/patients/{id}/needling-sessions": Row("staff", ID),
+    "POST /clinic/patients/{id}/needling-sessions": Row("staff", ID, form=VISIT, ok=SEEN_OTHER),
+    "GET /clinic/patients/{id}/plans": Row("staff", ID),
+    "POST /clinic/patients/{id}/plans": Row("staff", ID, form=PROGRAM, ok=SEEN_OTHER),
+    "POST /clinic/patients/{id}/plans/{plan}/hold": Row(
+        "staff", PLAN_PAGE, form={"id": "h1", "reason": "needled"}, ok=SEEN_OTHER
+    ),
+    "POST /clinic/patients/{id}/plans/{plan}/end": Row("staff", PLAN_PAGE, form={"confirmed": "yes"}, ok=SEEN_OTHER),
+    "GET /clinic/patients/{id}/phones": Row("staff", ID),
+    "POST /clinic/patients/{id}/phones": Row("staff", ID, form={"way": "screen"}),
+    "POST /clinic/patients/{id}/phones/{device}/end": Row(
+        "staff", {"id": "patient", "device": "device"}, form={}, ok=SEEN_OTHER
+    ),
+    # pages of patients
+    "GET /today": Row("patient"),
+    "GET /today/check-ins/{id}": Row("patient", {"id": "check_in"}),
+    "POST /today/check-ins/{id}": Row("patient", {"id": "check_in"}, form={"q_sore": "3"}, ok=SEEN_OTHER),
+    "POST /today/completions": Row(
+        "patient",
+        form={
+            "id": "c1",
+            "plan": "$plan",
+            "exercise": "hip_bridge",
+            "date": "2026-06-02",
+            "time": "09:00",
+            "outcome": "done",
+        },
+        ok=SEEN_OTHER,
+        about=True,
+        denied=422,
+    ),
+    "GET /phones": Row("patient"),
+    "POST /phones/{device}/end": Row("patient", {"device": "device"}, form={}, ok=SEEN_OTHER),
+    # whoever comes by
+    "GET /": Row("anybody", ok=SEEN_OTHER),
+    "GET /sign-in": Row("anybody"),
+    "POST /sign-in": Row("anybody", form={"token": "wrong"}, ok=(303, 403, 422)),
+    "POST /sign-out": Row("anybody", form={}, ok=SEEN_OTHER),
+    "GET /flags": Row("anybody", ok=SEEN_OTHER),
+    "GET /open/{message}": Row("anybody", {"message": "message"}, ok=SEEN_OTHER),
+    "GET /unsubscribe/{message}": Row("anybody", {"message": "message"}),
+    "POST /unsubscribe/{message}": Row("anybody", {"message": "message"}, form={}),
+    "GET /console/{file_path}": Row("anybody", fixed={"file_path": "style.css"}),
+    "HEAD /console/{file_path}": Row("anybody", fixed={"file_path": "style.css"}),
+    "GET /exercises/{file}": Row("anybody", fixed={"file": "hip_bridge.svg"}),
+    "GET /enrol": Row("anybody"),
+    "POST /enrol": Row("anybody", form={"code": "wrong"}, ok=UNREADABLE),
+    "POST /api/v1/enrolments/redeem": Row("anybody", body={"code": "wrong"}, ok=UNREADABLE),
+    "GET /healthz": Row("anybody", ok=(200, 503)),
+    "GET /api/v1/openapi.json": Row("anybody"),
+    "GET /api/v1/docs": Row("anybody"),
+    # break-glass has tests of its own: whoever sees a patient has nothing to open
+    f"POST {API}/patients/{{id}}/break-glass": Row("staff", ID, {"reason": WHY}, ok=(201, 409)),
+    "POST /clinic/break-glass": Row("staff", form={"name": "Nobody", "reason": WHY}, ok=(422,)),
+}
+# Whom break-glass concerns does not see the patient yet: for them the answer is this, and not that of a stranger.
+OPENED_BY_GLASS = f"POST {API}/patients/{{id}}/break-glass"
