@@ -13,6 +13,7 @@ SERVICE = "homestretch.service"  # "on" in transactions that are of no clinic: t
 
 _ENTER = select(func.set_config(CLINIC, bindparam("clinic"), True))
 _FOLLOW = select(func.set_config(LINK, bindparam("link"), True))
+_SERVE = select(func.set_config(SERVICE, "on", True))
 
 
 def enter(db: Connection, clinic: str) -> None:
@@ -25,3 +26,9 @@ def follow(db: Connection, link: str) -> None:
     """From here on this transaction sees the one row whose secret it holds, of whichever clinic."""
     if db.dialect.name == "postgresql":
         db.execute(_FOLLOW, {"link": link}).all()
+
+
+def serve(db: Connection) -> None:
+    """From here on this transaction sees what the service itself may look up, of whichever clinic."""
+    if db.dialect.name == "postgresql":
+        db.execute(_SERVE).all()

@@ -30,7 +30,7 @@ def rebuild() -> None:
 
 async def _rebuild(url: str) -> int:
     migrate(url)
-    async with await connect(url) as db:
+    async with await connect(url, {}) as db:  # it notes nothing in the audit
         return await roll_up_all(db)
 
 

@@ -28,6 +28,7 @@ from service.database import Database
 from service.errors import Refused
 from service.jobs import Worker
 from service.settings import Settings
+from service.witness import Watch
 
 log = logging.getLogger("homestretch.api")
 
@@ -50,10 +51,17 @@ CACHE = (b"cache-control", b"no-store")
 STRICT = (b"strict-transport-security", b"max-age=31536000")
 
 
-class Application(Litestar):
-    """Litestar with the two things every reply needs, its own refusals included: safe headers and a line in the log."""
+# What cannot be noted is not shown.
+WITHHELD = errors.body_of(errors.refused(RuntimeError()))
+WITHHELD_HEADERS = [(b"content-type", errors.MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(WITHHELD))]
 
-    def __init__(self, *, https: bool, **options: object) -> None:
+
+class Application(Litestar):
+    """Litestar with what every reply needs, its own refusals included: a note of what it tells, safe headers, a line in
+    the log."""
+
+    def __init__(self, *, https: bool, watch: Watch, **options: object) -> None:
+        self.watch = watch
         self.safe_headers = [*COMMON, STRICT] if https else [*COMMON]
         super().__init__(**options)  # type: ignore[arg-type]
 
@@ -61,12 +69,17 @@ class Application(Litestar):
         if scope["type"] != ScopeType.HTTP:
             await super().__call__(scope, receive, send)
             return
-        start, safe = perf_counter(), self.safe_headers
+        start, safe, watch, withheld = perf_counter(), self.safe_headers, self.watch, False
 
         async def sent(message: Message) -> None:
+            nonlocal withheld
             if message["type"] == "http.response.start":
+                if not await watch.answered(scope, message["status"]):
+                    withheld, message = True, {**message, "status": 500, "headers": WITHHELD_HEADERS}
                 message["headers"] = _safely(message["headers"], safe)
                 _log(scope, message["status"], start)
+            elif withheld:
+                message["body"] = b"" if message.get("more_body") else WITHHELD  # type: ignore[typeddict-unknown-key]
             await send(message)
 
         await super().__call__(scope, _in_time(receive) if scope["method"] in WITH_BODY else receive, sent)
@@ -108,6 +121,7 @@ def _oidc(settings: Settings, clock: Clock) -> Oidc | None:
 
 
 def build(settings: Settings, db: Database, clock: Clock, worker: Worker | None) -> Litestar:
+    watch = Watch(db, clock, settings.proxies)
     desk = Desk(
         db,
         clock,
@@ -116,10 +130,12 @@ def build(settings: Settings, db: Database, clock: Clock, worker: Worker | None)
         worker.pulse if worker else None,
         Passwords(Stolen(Path(settings.breached_passwords)) if settings.breached_passwords else None),
         _oidc(settings, clock),
+        watch,
     )
     documented = (*SIGNED_IN, *ARRIVING, *OPEN)
     app = Application(
         https=settings.public_url.startswith("https://"),
+        watch=watch,
         route_handlers=[
             Router(PREFIX, route_handlers=[*SIGNED_IN, *ARRIVING, *DOCS]),
             *OPEN,

@@ -1,13 +1,220 @@
-"""A record of who did what to whose record, written in the transaction that does it."""
+"""The record of who did what to whose record: appended to, chained by a keyed MAC, one chain a clinic.
 
-from sqlalchemy import Connection, insert
+Each row's MAC covers the row, its number and the MAC before it, under a key that is not in the database. So a row that
+was changed, deleted, put in or moved breaks the chain at its place; one cut off at the end is missed by the anchors
+(see anchors.py). No health value is in it: ids, routes and addresses only. What requests add is witness.py.
+"""
 
+import hmac
+import secrets
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, text
+
+from programs import walls
 from programs.instants import Instant
-from service.tables import audit
+from programs.tables import clinic as table_of_clinics
+from service.tables import audit, audit_checkpoint
+from service.vault import CARRIED
 
+Outcome = Literal["ok", "refused"]
+FORM = 1  # of what a MAC covers; a later form gets another number
+LONGEST = 64  # of an id or an address; what is longer was chosen by a caller
+SERVER = "~server"  # the chain of what belongs to no clinic: strangers who were refused
+UNKEPT = secrets.token_bytes(32)  # where no key was given, nobody can verify what is written
+DEED = "deed"  # under this name a request collects the notes of its transaction; see witness.py
+
+
+class Note(NamedTuple):
+    """One thing that was done, or refused. `origin` is a network address, "" for the service itself."""
+
+    clinic: str
+    who: str
+    what: str
+    patient: str
+    record: str
+    at: Instant
+    origin: str = ""
+    outcome: Outcome = "ok"
+
+
+class Link(NamedTuple):
+    """A row of the chain."""
+
+    number: int
+    note: Note
+    mac: str
+
+
+class Head(NamedTuple):
+    """The end of a chain: how many rows it ever had, and the MAC of the last."""
+
+    number: int
+    mac: str
+
+
+START = Head(0, "")
+
+_LINK = (
+    *(audit.c.number, audit.c.clinic_id, audit.c.who, audit.c.what, audit.c.patient_id, audit.c.record_id),
+    *(audit.c.at, audit.c.origin, audit.c.outcome, audit.c.mac),
+)
+_LAST = (
+    select(audit.c.number, audit.c.mac)
+    .where(audit.c.clinic_id == bindparam("clinic"))
+    .order_by(audit.c.number.desc())
+    .limit(1)
+)
+_CHECKPOINT = (
+    select(audit_checkpoint)
+    .where(audit_checkpoint.c.clinic_id == bindparam("clinic"))
+    .order_by(audit_checkpoint.c.number.desc())
+    .limit(1)
+)
+# Whoever adds to a chain waits here for whoever already does, until that commits: the last thing a transaction does.
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('audit:' || :clinic, 0))")
 _INSERT = insert(audit).inline()
+_ROWS = (
+    select(*_LINK)
+    .where(audit.c.clinic_id == bindparam("clinic"), audit.c.number > bindparam("after"))
+    .order_by(audit.c.number)
+    .limit(bindparam("count"))
+)
+_FIRST_SINCE = select(func.min(audit.c.number)).where(
+    audit.c.clinic_id == bindparam("clinic"), audit.c.at >= bindparam("since")
+)
+_MAC = select(audit.c.mac).where(audit.c.clinic_id == bindparam("clinic"), audit.c.number == bindparam("number"))
+_OF_PATIENT = (
+    select(*_LINK)
+    .where(
+        audit.c.clinic_id == bindparam("clinic"),
+        audit.c.patient_id.in_((bindparam("patient"), bindparam("lists"))),
+        audit.c.number < bindparam("before"),
+    )
+    .order_by(audit.c.number.desc())
+    .limit(bindparam("count"))
+)
 
 
 def note(db: Connection, clinic: str, who: str, what: str, patient: str, record: str, at: Instant) -> None:
-    row = {"clinic_id": clinic, "who": who, "what": what, "patient_id": patient, "record_id": record, "at": at}
-    db.execute(_INSERT, row)
+    """In the transaction that does it: there is never one without the other."""
+    it = Note(clinic, who, what, patient, record, at)
+    collecting = db.info.get(DEED)
+    if collecting is not None:
+        collecting.append(it)
+    else:
+        append(db, clinic, [it])
+
+
+def append(db: Connection, clinic: str, notes: Sequence[Note]) -> None:
+    """The next rows of a clinic's chain."""
+    if not notes:
+        return
+    key, rows = db.info.get(CARRIED, UNKEPT), []
+    last = head(db, clinic, lock=True)
+    for it in notes:
+        link = _linked(key, last, it)
+        last = Head(link.number, link.mac)
+        rows.append(_row(link))
+    db.execute(_INSERT, rows)
+
+
+def head(db: Connection, clinic: str, lock: bool = False) -> Head:
+    if lock and db.dialect.name == "postgresql":
+        db.execute(_LOCK, {"clinic": clinic})
+    found = db.execute(_LAST, {"clinic": clinic}).first()
+    if found is not None:
+        return Head(*found)
+    pruned = checkpoint(db, clinic)
+    return Head(pruned.number, pruned.mac) if pruned else START
+
+
+def _linked(key: bytes, last: Head, it: Note) -> Link:
+    # A caller may have written any of these; what does not fit its column must not stop the deed, nor forge a line.
+    fit = it._replace(patient=_fit(it.patient), record=_fit(it.record), origin=_fit(it.origin))
+    number = last.number + 1
+    return Link(number, fit, mac_of(key, last.mac, number, fit))
+
+
+def _fit(text: str) -> str:
+    if len(text) <= LONGEST and text.isascii() and text.isprintable():
+        return text
+    return "".join(mark if mark.isascii() and mark.isprintable() else "?" for mark in text[:LONGEST])
+
+
+def mac_of(key: bytes, before: str, number: int, it: Note) -> str:
+    """A JSON array holds each field apart from the next, whatever they contain."""
+    return sealed(key, FORM, before, number, *it)
+
+
+def sealed(key: bytes, *values: str | int) -> str:
+    return hmac.digest(key, msgspec.json.encode(values), "sha256").hex()
+
+
+def _row(it: Link) -> dict[str, object]:
+    values = (it.number, *it.note, it.mac)
+    return {column.name: value for column, value in zip(_LINK, values, strict=True)}
+
+
+def _link(row: Sequence[object]) -> Link:
+    number, *fields, mac = row
+    return Link(number, Note(*fields), mac)  # type: ignore[arg-type]
+
+
+def links(db: Connection, clinic: str, after: int, count: int) -> list[Link]:
+    """The rows of a chain in order, from behind number `after`."""
+    rows = db.execute(_ROWS, {"clinic": clinic, "after": after, "count": count}).all()
+    return [_link(row) for row in rows]
+
+
+def links_of(
+    db: Connection, clinic: str, patient: str, before: int | None, count: int, lists: bool = False
+) -> list[Link]:
+    """What concerns one patient, latest first; with `lists`, also what concerns nobody in particular."""
+    values = {"clinic": clinic, "patient": patient, "lists": "" if lists else patient, "count": count}
+    rows = db.execute(_OF_PATIENT, {**values, "before": before or 2**53}).all()
+    return [_link(row) for row in rows]
+
+
+def chains(db: Connection) -> list[str]:
+    """Every clinic there may be a chain of; for verifying, which looks at one after the other."""
+    walls.serve(db)
+    found = {SERVER, *db.execute(select(table_of_clinics.c.clinic_id)).scalars()}
+    return sorted(found | set(db.execute(select(audit.c.clinic_id).distinct()).scalars()))
+
+
+# pruning: what is older than the law asks for goes; a sealed checkpoint holds the chain together
+
+
+class Checkpoint(NamedTuple):
+    """All rows up to `number` were removed, on purpose; `mac` is that of the last of them."""
+
+    clinic: str
+    number: int
+    mac: str
+    at: Instant
+    seal: str
+
+
+def checkpoint(db: Connection, clinic: str) -> Checkpoint | None:
+    found = db.execute(_CHECKPOINT, {"clinic": clinic}).first()
+    return Checkpoint(*found) if found is not None else None
+
+
+def prune(db: Connection, clinic: str, before: Instant, now: Instant) -> int:
+    """Remove the oldest rows, up to the first that is not older than `before`; how many those were."""
+    last, pruned = head(db, clinic, lock=True), checkpoint(db, clinic)
+    start = pruned.number if pruned else 0
+    kept = db.execute(_FIRST_SINCE, {"clinic": clinic, "since": before}).scalar()
+    if kept is not None:
+        last = Head(kept - 1, db.execute(_MAC, {"clinic": clinic, "number": kept - 1}).scalar() or "")
+    if last.number <= start:
+        return 0
+    seal = sealed(db.info.get(CARRIED, UNKEPT), "checkpoint", clinic, last.number, last.mac, now)
+    row = {"clinic_id": clinic, "number": last.number, "mac": last.mac, "at": now, "seal": seal}
+    db.execute(insert(audit_checkpoint), row)
+    db.execute(delete(audit).where(audit.c.clinic_id == clinic, audit.c.number <= last.number))
+    note(db, clinic, "system:audit", "prune audit", "", str(last.number), now)
+    return last.number - start

@@ -49,6 +49,13 @@ EXERCISES = (
 )
 ADHERENCE = (Later("rebuild", "service.adherence_command:rebuild", "Make the weekly rollup anew from the ledger."),)
 
+AUDIT = (
+    Later("verify", "service.audit_command:verify", "Whether the record of who did what is whole."),
+    Later("anchor", "service.audit_command:anchor", "Where it stands, to be kept elsewhere."),
+    Later("show", "service.audit_command:show", "What was done to one patient's record, by whom."),
+    Later("prune", "service.audit_command:prune", "Remove what is older than it must be kept."),
+)
+
 main = click.Group("homestretch", help="Aftercare between visits to a clinic that does dry needling.")
 for _command in COMMANDS:
     main.add_command(_command)
@@ -60,3 +67,4 @@ main.add_command(
 main.add_command(click.Group("import", commands=IMPORTS, help="Bring in records of another system."))
 main.add_command(click.Group("exercises", commands=EXERCISES, help="The pictures of the exercises."))
 main.add_command(click.Group("adherence", commands=ADHERENCE, help="The numbers of adherence."))
+main.add_command(click.Group("audit", commands=AUDIT, help="The record of who saw and did what."))

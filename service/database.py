@@ -14,15 +14,16 @@ import contextlib
 import fcntl
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Protocol, Self
+from urllib.parse import quote
 
 import aiosqlite
 import msgspec
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
@@ -53,10 +54,15 @@ class Database(ABC):
 
     `read` and `write` are of the service itself: what it looks up before it knows a clinic, or for all of them. On
     PostgreSQL such a transaction sees the few tables of walls.OPEN_TO_SERVICE; all others look empty to it.
+
+
+    `carried` is what verbs find in the `info` of their connection: keys that must not lie in the database.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, carried: Mapping[str, Any] | None = None) -> None:
+        self.carried = carried or {}
         self.committed: Callable[[], None] = nothing
+        self.closing: list[Callable[[], Awaitable[None]]] = []
         # How often anything was written; None where other processes write unseen.
         self.commits: int | None = None
 
@@ -72,8 +78,22 @@ class Database(ABC):
         """What one clinic may see and write; on SQLite the clinic_id in each statement is all that says so."""
         return self
 
+    async def append(self, clinic: str, verb: Verb, *args: Any) -> Any:
+        """As `at(clinic).write`, for what nobody is shown and no message follows from: what was read stands."""
+        return await self.at(clinic).write(verb, *args)
+
+    async def scrub(self) -> None:
+        """After this nothing that was deleted is left in the files of the database, where that is ours to do."""
+        return
+
+    async def close(self) -> None:
+        """Whoever holds something back for a moment writes it now (`closing`)."""
+        for last_words in self.closing:
+            await last_words()
+        await self._close()
+
     @abstractmethod
-    async def close(self) -> None: ...
+    async def _close(self) -> None: ...
 
     async def __aenter__(self) -> Self:
         return self
@@ -86,11 +106,14 @@ def nothing() -> None:
     return None
 
 
-async def connect(url: str) -> Database:
-    """`sqlite:///path` or `postgresql://...`; the schema must be there already (see migrations)."""
+async def connect(url: str, carried: Mapping[str, Any]) -> Database:
+    """`sqlite:///path` or `postgresql://...`; the schema must be there already (see migrations).
+
+    `carried` is vault.carried_by(...) of the settings; {} where nobody will verify the audit, as in tests.
+    """
     if make_url(url).get_backend_name() == "sqlite":
-        return await SQLite.open(sqlite_path(url))
-    return PostgreSQL(url)
+        return await SQLite.open(sqlite_path(url), carried)
+    return PostgreSQL(url, carried)
 
 
 def sqlite_path(url: str) -> str:
@@ -123,10 +146,28 @@ def own(path: str) -> BinaryIO:
     return lock
 
 
+@contextlib.contextmanager
+def looking(url: str) -> Iterator[Connection]:
+    """One state of a database, to look at and nothing else, also while a server has it open. Raises OSError."""
+    if make_url(url).get_backend_name() == "sqlite":
+        path = sqlite_path(url)
+        if not Path(path).exists():
+            raise OSError(f"there is no database at {path}")
+        engine = create_engine(f"sqlite:///file:{quote(path)}?mode=ro&uri=true")
+    else:
+        engine = postgresql_engine(url).execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    try:
+        with engine.connect() as db:
+            yield db
+    finally:
+        engine.dispose()
+
+
 class _Waiting(NamedTuple):
     verb: Verb
     args: Sequence[Any]
     answer: "asyncio.Future[Any]"
+    quiet: bool  # see Database.append
 
 
 class _Hand:
@@ -165,8 +206,10 @@ class _Hand:
 
 
 class SQLite(Database):
-    def __init__(self, lock: BinaryIO, writer: _Hand, readers: Sequence[_Hand]) -> None:
-        super().__init__()
+    def __init__(
+        self, lock: BinaryIO, writer: _Hand, readers: Sequence[_Hand], carried: Mapping[str, Any] | None
+    ) -> None:
+        super().__init__(carried)
         self._lock = lock
         self.commits = 0
         self._writer = writer
@@ -178,7 +221,7 @@ class SQLite(Database):
         self._writing: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, path: str) -> Self:
+    async def open(cls, path: str, carried: Mapping[str, Any] | None = None) -> Self:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         async with contextlib.AsyncExitStack() as undoing:
             lock = undoing.enter_context(own(path))
@@ -191,7 +234,9 @@ class SQLite(Database):
                 undoing.push_async_callback(reader.close)
                 readers.append(reader)
             undoing.pop_all()  # it is all there: from now on `close` does that
-        return cls(lock, writer, readers)
+        for hand in (writer, *readers):
+            hand.db.info.update(carried or {})
+        return cls(lock, writer, readers, carried)
 
     async def read(self, verb: Verb, *args: Any) -> Any:
         hand = await self._free.get()
@@ -201,8 +246,14 @@ class SQLite(Database):
             self._free.put_nowait(hand)
 
     async def write(self, verb: Verb, *args: Any) -> Any:
+        return await self._queue(verb, args, False)
+
+    async def append(self, clinic: str, verb: Verb, *args: Any) -> Any:
+        return await self._queue(verb, args, True)
+
+    async def _queue(self, verb: Verb, args: Sequence[Any], quiet: bool) -> Any:
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(verb, args, answer))
+        self._waiting.append(_Waiting(verb, args, answer, quiet))
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_all())
         # A caller that is cancelled leaves its write to finish: a transaction is never cut in two.
@@ -216,19 +267,45 @@ class SQLite(Database):
                     results = await self._writer.run(_write_together, self._writer.db, batch)
                 except Exception as error:  # the commit itself failed: none of them was written
                     results = [error] * len(batch)
-                self.commits = (self.commits or 0) + 1  # before anybody is told
+                quiet = all(one.quiet for one in batch)
+                if not quiet:
+                    self.commits = (self.commits or 0) + 1  # before anybody is told
                 for one, result in zip(batch, results, strict=True):
                     _answer(one.answer, result)
-                self.committed()
+                if not quiet:
+                    self.committed()
         finally:
             self._writing = None
 
-    async def close(self) -> None:
+    async def scrub(self) -> None:
+        """Writes the whole file anew: SQLite's own secure_delete leaves copies of rows that a page once held."""
+        while self._writing is not None:
+            await asyncio.wait([self._writing])
+        self._writing = asyncio.create_task(self._rewrite())
+        await asyncio.shield(self._writing)
+
+    async def _rewrite(self) -> None:
+        try:
+            await self._writer.run(_rewrite, self._writer.file._conn)
+        finally:
+            self._writing = None
+            if self._waiting:
+                self._writing = asyncio.create_task(self._write_all())
+
+    async def _close(self) -> None:
         while self._writing is not None:
             await asyncio.wait([self._writing])
         for hand in (*self._readers, self._writer):
             await hand.close()
         self._lock.close()
+
+
+def _rewrite(raw: sqlite3.Connection) -> None:
+    """A few seconds a gigabyte, in which nobody else writes. Raises where a reader would not let go of the old file."""
+    raw.execute("VACUUM")
+    busy, _, _ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise sqlite3.OperationalError("the write-ahead log is still being read")
 
 
 def _read_once(db: Connection, verb: Verb, args: Sequence[Any]) -> Any:
@@ -284,12 +361,17 @@ def _answer(answer: "asyncio.Future[Any]", result: Any) -> None:
 
 
 class PostgreSQL(Database):
-    def __init__(self, url: str) -> None:
-        super().__init__()
+    def __init__(self, url: str, carried: Mapping[str, Any] | None = None) -> None:
+        super().__init__(carried)
         # We begin transactions ourselves, as the clinic is said in the same breath: it costs no way there and back.
         self._engine = postgresql_engine(
             url, pool_size=POOL, max_overflow=0, pool_pre_ping=True, isolation_level="AUTOCOMMIT"
         )
+
+        @event.listens_for(self._engine, "connect")
+        def dress(_: Any, record: Any) -> None:
+            record.info.update(self.carried)
+
         self._threads = ThreadPoolExecutor(POOL, thread_name_prefix="database")
 
     async def read(self, verb: Verb, *args: Any) -> Any:
@@ -328,7 +410,7 @@ class PostgreSQL(Database):
             driver.execute(begin)
             return verb(db, *args)
 
-    async def close(self) -> None:
+    async def _close(self) -> None:
         self._threads.shutdown(wait=True)
         self._engine.dispose()
 

@@ -16,6 +16,7 @@ from service.demo import TOKENS, fill_demo
 from service.migrations import Newer, migrate
 from service.serving import listening, serve_on
 from service.settings import Settings
+from service.vault import carried_by, vault_of
 
 FILE = Path("data/demo.db")
 HALF_FILLED = FILE.with_suffix(".filling")
@@ -46,11 +47,11 @@ def demo(port: int) -> None:
 
 async def fill() -> None:
     """Into a file of another name: one that was interrupted is not taken for a whole one."""
-    for left_over in HALF_FILLED.parent.glob(HALF_FILLED.name + "*"):
+    for left_over in (*HALF_FILLED.parent.glob(HALF_FILLED.name + "*"), *vault_of(_url(FILE), "").glob("*")):
         left_over.unlink()
     migrate(_url(HALF_FILLED))
     click.echo("Living through six weeks of an invented clinic, on a fast clock. The first time only.")
-    async with await connect(_url(HALF_FILLED)) as db:
+    async with await connect(_url(HALF_FILLED), carried_by(_url(FILE), "")) as db:
         await fill_demo(db, SystemClock().now(), _Progress())
     HALF_FILLED.rename(FILE)
 

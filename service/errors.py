@@ -157,10 +157,11 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     it = refused(error)
     if it.kind is UNEXPECTED:
         _log(request, error)
-    body = Problem(it.kind.type, it.kind.title, it.kind.status, it.detail, it.errors)
-    return Response(
-        msgspec.json.encode(body), media_type=MEDIA_TYPE, status_code=it.kind.status, headers=dict(it.headers)
-    )
+    return Response(body_of(it), media_type=MEDIA_TYPE, status_code=it.kind.status, headers=dict(it.headers))
+
+
+def body_of(it: Refused) -> bytes:
+    return msgspec.json.encode(Problem(it.kind.type, it.kind.title, it.kind.status, it.detail, it.errors))
 
 
 def _log(request: Request[Any, Any, Any], error: Exception) -> None:

@@ -19,6 +19,7 @@ from service.database import InUse, connect
 from service.imports import WHATS, Order, Outcome, Verdict
 from service.migrations import Newer, NotOwner, prepare
 from service.spreadsheet import Problem, Row, Unusable
+from service.vault import VaultError, carried_by
 from service.visits import Visit
 
 QUIET = 2.0  # seconds without a word about progress
@@ -68,7 +69,7 @@ def needling_sessions(
     order = Order(consented=consent_on_file, dry=dry_run)
     try:
         outcome = asyncio.run(bring_in(chosen, found, order, clock))
-    except (InUse, Newer, NotOwner) as error:
+    except (InUse, Newer, NotOwner, VaultError) as error:
         click.echo(f"Error: {error}", err=True)
         raise SystemExit(2) from None
     report(outcome, problems, order)
@@ -99,7 +100,7 @@ def _only(rows: Sequence[Row], clinics: Sequence[str]) -> list[Row]:
 
 async def bring_in(chosen: settings.Settings, found: Sequence[Visit], order: Order, clock: Clock) -> Outcome:
     prepare(chosen)
-    async with await connect(chosen.database_url) as db:
+    async with await connect(chosen.database_url, carried_by(chosen.database_url, chosen.vault)) as db:
         return await imports.run(db, found, order, clock, _Progress(len(found)))
 
 

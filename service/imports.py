@@ -324,7 +324,10 @@ def _fingerprint(details: Details) -> str:
 
 def _last_said(db: Connection, who: Who, patient: str) -> str:
     mine = (audit_log.c.clinic_id == who.clinic) & (audit_log.c.patient_id == patient) & (audit_log.c.what == SAID)
-    return db.execute(select(audit_log.c.record_id).where(mine).order_by(audit_log.c.id.desc())).scalar() or "--"
+    return (
+        db.execute(select(audit_log.c.record_id).where(mine).order_by(audit_log.c.number.desc()).limit(1)).scalar()
+        or "--"
+    )
 
 
 def _news(db: Connection, who: Who, patient: Patient, details: Details) -> dict[str, object]:

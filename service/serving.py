@@ -13,7 +13,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from service.jobs import Worker
 from service.migrations import Newer, NotOwner, prepare
 from service.settings import Settings, read
 from service.staff_command import first_words
+from service.vault import VaultError, carried_by
 from service.walls import Breached
 
 log = logging.getLogger("homestretch.serving")
@@ -99,7 +100,11 @@ def serve_on(taken: socket.socket, settings: Settings, hello: Sequence[str]) -> 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for chatty in ("uvicorn", "apscheduler", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    asyncio.run(_serve(taken, settings, hello))
+    try:
+        carried = carried_by(settings.database_url, settings.vault)
+    except (VaultError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    asyncio.run(_serve(taken, settings, hello, carried))
 
 
 def config_of(app: Any) -> uvicorn.Config:
@@ -134,10 +139,10 @@ class _Server(uvicorn.Server):
         self.answers.set()
 
 
-async def _serve(taken: socket.socket, settings: Settings, hello: Sequence[str]) -> None:
+async def _serve(taken: socket.socket, settings: Settings, hello: Sequence[str], carried: Mapping[str, object]) -> None:
     stop, clock = _stop_asked(), SystemClock()
     async with contextlib.AsyncExitStack() as closing:
-        db = await closing.enter_async_context(await connect(settings.database_url))
+        db = await closing.enter_async_context(await connect(settings.database_url, carried))
         channels = channels_of(settings, clock)
         for channel in channels.values():
             closing.push_async_callback(channel.close)

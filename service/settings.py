@@ -32,6 +32,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str = "sqlite:///data/homestretch.db"
     migrating_url: str = ""
     """PostgreSQL: the address for the role that owns the tables, used only to bring the schema up to date."""
+    vault: str = ""
+    """Folder of what must not lie in the database: the key of the audit, its anchors, the journal of erasures. Where
+    none is named, it is beside a SQLite file, else ./vault. Back it up apart from the database."""
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8000
     public_url: str = "http://127.0.0.1:8000"

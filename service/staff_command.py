@@ -24,6 +24,7 @@ from service.database import InUse, connect
 from service.migrations import Newer, NotOwner, prepare
 from service.settings import Settings
 from service.token_command import pick
+from service.vault import VaultError, carried_by
 
 OPERATOR = "operator"
 
@@ -131,14 +132,14 @@ def _run(verb: Callable[[Connection, Instant], Any]) -> tuple[Any, Settings]:
         it = settings.read(os.environ)
         prepare(it)
         return asyncio.run(_write(it, verb)), it
-    except (settings.SettingsError, InUse, Newer, NotOwner, LookupError) as error:
+    except (settings.SettingsError, InUse, Newer, NotOwner, VaultError, LookupError) as error:
         raise click.ClickException(str(error.args[0]).strip()) from None
     except ProgramsError as error:
         raise click.ClickException(error.person) from None
 
 
 async def _write(it: Settings, verb: Callable[[Connection, Instant], Any]) -> Any:
-    async with await connect(it.database_url) as db:
+    async with await connect(it.database_url, carried_by(it.database_url, it.vault)) as db:
         return await db.write(verb, SystemClock().now())
 
 

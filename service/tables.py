@@ -119,18 +119,32 @@ passkey = Table(  # asked for by its id, the hash of what the authenticator call
 Index(None, passkey.c.id, unique=True)
 Index(None, passkey.c.clinic_id, passkey.c.clinician_id)
 
-audit = Table(  # append-only: who did what to whose record, when
+audit = Table(  # append-only and chained: who did what to whose record, when, from where (see audit.py)
     "audit",
     metadata,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
-    ID("clinic_id"),
+    ID("clinic_id", primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
     Column("who", String(96), nullable=False),
-    Column("what", String(64), nullable=False),
+    Column("what", String(128), nullable=False),
     ID("patient_id"),
     ID("record_id"),
     INSTANT("at"),
+    Column("origin", String(64), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("mac", String(64), nullable=False),
+    one_of("outcome", "ok", "refused"),
 )
-Index(None, audit.c.clinic_id, audit.c.patient_id, audit.c.id)
+Index(None, audit.c.clinic_id, audit.c.patient_id, audit.c.number)
+
+audit_checkpoint = Table(  # append-only: up to which number a chain was pruned, under seal
+    "audit_checkpoint",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("mac", String(64), nullable=False),
+    INSTANT("at"),
+    Column("seal", String(64), nullable=False),
+)
 
 reply = Table(  # what was answered to an Idempotency-Key
     "reply",

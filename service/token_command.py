@@ -16,6 +16,7 @@ from service.care import Who
 from service.clock import SystemClock
 from service.database import InUse, connect
 from service.migrations import Newer, NotOwner, prepare
+from service.vault import VaultError, carried_by
 
 
 @click.command()
@@ -29,13 +30,13 @@ def token(kind: str, clinic: str, person: str) -> None:
     """
     try:
         click.echo(asyncio.run(_make(settings.read(os.environ), kind, clinic, person)))
-    except (settings.SettingsError, InUse, Newer, NotOwner, LookupError) as error:
+    except (settings.SettingsError, InUse, Newer, NotOwner, VaultError, LookupError) as error:
         raise click.ClickException(str(error.args[0])) from None
 
 
 async def _make(it: settings.Settings, kind: str, clinic: str, person: str) -> str:
     prepare(it)
-    async with await connect(it.database_url) as db:
+    async with await connect(it.database_url, carried_by(it.database_url, it.vault)) as db:
         made: str = await db.write(_for, kind, clinic, person, SystemClock().now())
         return made
 

@@ -36,6 +36,8 @@ OPEN_BY_LINK = {"message": "id", "enrolment": "hash"}
 OF_CLINIC = f"(clinic_id)::text = current_setting('{walls.CLINIC}', true)"
 OF_SERVICE = f"current_setting('{walls.SERVICE}', true) = 'on'"
 RIGHTS = "SELECT, INSERT, UPDATE, DELETE"
+# What was noted can neither be changed nor removed by whoever takes over the application.
+NARROW = {"alembic_version": "SELECT", "audit": "SELECT, INSERT", "audit_checkpoint": "SELECT"}
 
 _STANDING = text(
     "SELECT t.relname, t.relrowsecurity, t.relforcerowsecurity, p.polname, obj_description(p.oid, 'pg_policy') AS said "
@@ -111,7 +113,7 @@ def admit(db: Connection, role: str) -> None:
         if kind == "S":
             db.execute(text(f'GRANT USAGE ON SEQUENCE "{name}" TO "{role}"'))
         else:
-            rights = "SELECT" if name == "alembic_version" else RIGHTS
+            rights = NARROW.get(name, RIGHTS)
             db.execute(text(f'GRANT {rights} ON "{name}" TO "{role}"'))
 
 

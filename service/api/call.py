@@ -14,7 +14,6 @@ from litestar.response.base import ASGIResponse
 from litestar.types import HTTPScope
 
 from programs.errors import NoSuchRecord
-from programs.instants import Instant
 from service import access
 from service.api import decode
 from service.api.once import Ask, Kept, once
@@ -29,6 +28,7 @@ from service.database import Database
 from service.errors import INVALID, STALE, VERSION_NEEDED, Refused
 from service.jobs import Pulse
 from service.settings import Settings
+from service.witness import Deed, Watch, Witness, deed_of
 
 T = TypeVar("T")
 ApiRequest = Request[Any, Any, State]
@@ -47,6 +47,7 @@ class Desk(msgspec.Struct, frozen=True):
     pulse: Pulse | None
     passwords: Passwords
     oidc: Oidc | None
+    watch: Watch
     todays: Todays = msgspec.field(default_factory=Todays)
 
 
@@ -62,19 +63,20 @@ class Call:
     """`db` is the part of the database that is of the clinic of whoever asks, and of the record in the path only if it
     is theirs to see; `held` is the token they ask with."""
 
-    __slots__ = ("db", "desk", "held", "now", "request", "who")
+    __slots__ = ("db", "deed", "desk", "held", "now", "request", "who")
 
-    def __init__(self, request: ApiRequest, desk: Desk, held: Held, now: Instant) -> None:
-        self.request, self.desk, self.held, self.who, self.now = request, desk, held, held.who, now
-        guard = access.guard_of(access.line_of(request.scope), held.who, request.path_params, now)
-        self.db = access.behind(desk.db.at(held.who.clinic), guard)
+    def __init__(self, request: ApiRequest, desk: Desk, held: Held, deed: Deed) -> None:
+        self.request, self.desk, self.held, self.deed = request, desk, held, deed
+        self.who, self.now = deed.who, deed.at
+        guard = access.guard_of(access.line_of(request.scope), held.who, request.path_params, deed.at)
+        self.db = Witness(access.behind(desk.db.at(held.who.clinic), guard), deed)
 
     # takes
 
     @property
     def address(self) -> str:
         """From where they ask, for limits and records."""
-        return address_of(self.request.scope, self.desk.settings.proxies)
+        return self.deed.origin
 
     async def body(self, form: type[T]) -> T:
         return decode.body(await self.request.body(), form)
@@ -126,6 +128,7 @@ class Call:
         return self._answer(kept.status, kept.body, msgspec.json.decode(kept.body, type=Head), headers)
 
     def show(self, it: Any) -> ASGIResponse:
+        self.deed.patient = self.deed.patient or getattr(it, "patient_id", "")
         head = Head("", getattr(it, "version", None), getattr(it, "next", None))
         return self._answer(200, msgspec.json.encode(it), head, {})
 
@@ -169,8 +172,10 @@ async def _signed_in(request: ApiRequest) -> Call:
     """Somebody whom the route's line lets in; see access.py."""
     desk: Desk = request.app.state.desk
     held = await desk.gate.bearer(_authorization(request.scope))
+    deed = deed_of(request.scope, held.who, address_of(request.scope, desk.settings.proxies), desk.clock.now())
+    request.scope["state"]["deed"] = deed  # for whoever watches the reply leave
     access.admit(access.line_of(request.scope), held.who)
-    return Call(request, desk, held, desk.clock.now())
+    return Call(request, desk, held, deed)
 
 
 def _authorization(scope: HTTPScope) -> bytes | None:

@@ -54,7 +54,7 @@ class Gate:
             self._known.pop(hash, None)
             return None
         if now >= found.seen_at + found.noted_every:
-            await self._db.at(found.who.clinic).write(note_use, found, now)
+            await self._db.append(found.who.clinic, note_use, found, now)
         # Read before a token ended, told after: such an answer opens this once, and is not kept.
         if found.use != "session" and endings == self._endings:
             if len(self._known) >= MOST_REMEMBERED:

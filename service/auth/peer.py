@@ -6,7 +6,7 @@ anything. X-Forwarded-Host, X-Real-IP and Forwarded are never read.
 """
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from litestar.types import Scope
@@ -56,6 +56,7 @@ def _hops(scope: Scope) -> list[str]:
     return ",".join(written).split(",")[: -MOST_HOPS - 1 : -1] if written else []
 
 
+@lru_cache(4096)  # the same few thousand ask again and again
 def _read(text: str) -> IPv4Address | IPv6Address | None:
     """Some proxies write a port behind it. A zone (`%eth0`) would be a name that the caller may choose: no address."""
     text = text.strip()

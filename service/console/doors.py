@@ -15,13 +15,15 @@ from programs.instants import MINUTE, Instant
 from programs.people import Clinic
 from programs.treating import Opening
 from service import access, errors
-from service.api.call import Desk, checked_id
+from service.api.call import checked_id
+from service.auth.peer import address_of
 from service.care import STAFF, Who
 from service.console.cookies import COOKIE, desk_of, is_secure, sent
 from service.console.forms import PageRequest
 from service.console.pages import go, page
 from service.database import Bridge
 from service.errors import NOT_FOR_YOU, Refused
+from service.witness import Deed, Witness, deed_of
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 FRESH = 10 * MINUTE
@@ -74,6 +76,7 @@ async def _here(request: PageRequest, kinds: tuple[str, ...]) -> Here:
     if here is None:
         raise Elsewhere("/sign-in")
     if here.who.kind not in kinds:
+        request.state.deed.refused = True
         raise Elsewhere("/")
     line = access.line_of(request.scope)
     access.admit(line, here.who)
@@ -88,26 +91,25 @@ async def visitor(request: PageRequest) -> Here | None:
     desk = desk_of(request)
     token = sent(request, COOKIE)
     held = await desk.gate.held(token) if token else None
-    if held is not None and held.use == "key":  # for machines, in a header: a browser is given none
-        held = None
-    here = await _arrived(desk, held.who) if held else None
+    if held is None or held.use == "key":  # for machines, in a header: a browser is given none
+        request.state.here = request.state.held = None
+        return None
+    deed = deed_of(request.scope, held.who, address_of(request.scope, desk.settings.proxies), desk.clock.now())
+    request.state.deed = deed  # for whoever watches the reply leave
+    part = desk.db.at(held.who.clinic)
+    here: Here = await part.read(_arrive, deed, Witness(part, deed))
     request.state.here, request.state.held = here, held
     return here
 
 
-async def _arrived(desk: Desk, who: Who) -> Here:
-    part = desk.db.at(who.clinic)
-    here: Here = await part.read(_arrive, who, desk.clock.now(), part)
-    return here
-
-
-def _arrive(db: Connection, who: Who, now: Instant, database: Bridge) -> Here:
+def _arrive(db: Connection, deed: Deed, witness: Witness) -> Here:
+    who = deed.who
     clinic = people.clinic_of(db, who.clinic)
     if who.kind == "patient":
         patient = people.patient_of(db, who.clinic, who.id)
-        return Here(who, patient.name, clinic, patient.zone, now, database)
-    opened = () if who.sees_all else tuple(treating.open_for(db, who.clinic, who.id, now))
-    return Here(who, people.clinician_of(db, who.clinic, who.id), clinic, clinic.zone, now, database, opened)
+        return Here(who, patient.name, clinic, patient.zone, deed.at, witness)
+    opened = () if who.sees_all else tuple(treating.open_for(db, who.clinic, who.id, deed.at))
+    return Here(who, people.clinician_of(db, who.clinic, who.id), clinic, clinic.zone, deed.at, witness, opened)
 
 
 def same_site(request: PageRequest) -> None:

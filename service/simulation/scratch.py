@@ -2,9 +2,9 @@
 
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from service.database import SQLite
 from service.migrations import migrate
@@ -14,8 +14,8 @@ class Scratch(SQLite):
     """As in production, but a commit does not wait for the disk: a third of the time, for rows that nobody keeps."""
 
     @classmethod
-    async def open(cls, path: str) -> Self:
-        opened = await super().open(path)
+    async def open(cls, path: str, carried: Mapping[str, Any] | None = None) -> Self:
+        opened = await super().open(path, carried)
         await opened._writer.file.execute("PRAGMA synchronous = OFF")
         return opened
 

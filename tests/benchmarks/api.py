@@ -36,7 +36,7 @@ def api(folder: Path) -> None:
 
 
 async def _fill(url: str) -> None:
-    async with await connect(url) as db:
+    async with await connect(url, {}) as db:
         await db.write(crowd.fill, PATIENTS)
         for number in range(PATIENTS):
             who = Who(CLINIC, "patient", f"p{number:06}")

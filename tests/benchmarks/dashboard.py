@@ -85,7 +85,7 @@ class Found(msgspec.Struct):
 
 
 async def _measured(place: Place, days: int) -> Found:
-    async with await connect(place.copy()) as db:
+    async with await connect(place.copy(), {}) as db:
         started = time.perf_counter()
         await _fill(db, place.name, days)
         filled = time.perf_counter()

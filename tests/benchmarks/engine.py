@@ -54,7 +54,7 @@ def engine(folder: Path) -> None:
 
 
 async def _fill(place: Place) -> None:
-    async with await connect(place.url) as db:
+    async with await connect(place.url, {}) as db:
         await db.write(crowd.fill, CROWD)
 
 
@@ -73,7 +73,7 @@ def _claim_and_settle(place: Place) -> None:
 
 
 async def _drained(url: str) -> tuple[list[Sent], float]:
-    async with await connect(url) as db:
+    async with await connect(url, {}) as db:
         with recorded() as sent:
             start = time.perf_counter()
             tally = await delivery.drain(db, {"console": Nowhere()}, lambda: crowd.DUE, chance=random.Random(1))
@@ -98,7 +98,7 @@ def _record(place: Place) -> None:
 
 
 async def _recorded(url: str) -> tuple[list[Sent], float]:
-    async with await connect(url) as db:
+    async with await connect(url, {}) as db:
         await _record_one(db, RECORDED)  # the first one pays for what is built once
         with recorded() as sent:
             start = time.perf_counter()

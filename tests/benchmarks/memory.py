@@ -51,13 +51,13 @@ def memory(folder: Path) -> None:
 
 
 async def _fill(url: str) -> None:
-    async with await connect(url) as db:
+    async with await connect(url, {}) as db:
         await db.write(crowd.fill, PATIENTS)
 
 
 async def _live(url: str) -> None:
     assert CHANNELS  # imported, as in the service
-    async with await connect(url) as db:
+    async with await connect(url, {}) as db:
         clock = SetClock(NOON)
         worker = Worker(db, {"console": Nowhere()}, clock, chance=random.Random(1))
         app = build(Settings(database_url=url), db, clock, worker)

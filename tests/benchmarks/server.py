@@ -37,7 +37,7 @@ async def serve(options: argparse.Namespace) -> None:
     database.SHARING = options.sharing
     if options.uncached:
         Todays.keep = lambda *_: None  # type: ignore[method-assign]
-    async with await database.connect(options.url) as db:
+    async with await database.connect(options.url, {}) as db:
         clock = SetClock(NOON)
         app = build(Settings(database_url=options.url, api_requests_a_minute=10**9), db, clock, Worker(db, {}, clock))
         plain = Litestar([bare], openapi_config=None, logging_config=None)

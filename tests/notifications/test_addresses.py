@@ -82,7 +82,7 @@ async def test_many_who_register_one_phone_at_once_leave_it_with_one(world: Data
     """On PostgreSQL from the pools of two processes; ten phones, each wanted by a person of either clinic ten times."""
     doors = [world]
     if database_url.startswith("postgresql"):
-        doors.append(await connect(database_url))
+        doors.append(await connect(database_url, {}))
     phones = [PHONE | {"endpoint": f"https://fcm.googleapis.com/wp/{number}"} for number in range(10)]
     people = [(CLINIC, "ada"), (OTHER, "eve")]
     puts = [

@@ -65,14 +65,14 @@ async def test_a_worker_killed_anywhere_loses_nothing_and_shows_nothing_twice(
     key = tmp_path / "vapid.pem"
     key.write_text(keys.pem())
     async with PushService(tmp_path / "journal") as phones:
-        async with await connect(database_url) as db:
+        async with await connect(database_url, {}) as db:
             await db.write(enrol_all, {id: phones.subscribe(id, keys.public()) for id in PATIENTS})
         killed = await run_worker(database_url, DUE, key, "--kill-at", failpoint, "--hit", str(hit))
         assert killed == -signal.SIGKILL
         assert await run_worker(database_url, DUE + LEASE, key) == 0
         shown = phones.shown()
 
-    async with await connect(database_url) as db:
+    async with await connect(database_url, {}) as db:
         states = await ended(db)
         assert await db.read(outbox.unaccounted) == 0
     assert len(states) == len(PATIENTS)

@@ -36,7 +36,7 @@ class Killer:
 async def turn(options: argparse.Namespace) -> None:
     keys = VapidKeys.from_pem(options.key.read_text(), SUBJECT)
     settings = PushSettings(keys, "http://127.0.0.1:8000", Allowed(loopback=True))
-    async with await connect(options.url) as db:
+    async with await connect(options.url, {}) as db:
         push = WebPush(settings, time.time)
         try:
             killer = Killer(options.kill_at, options.hit)

@@ -46,7 +46,7 @@ class Bench(Database):
 
     write = read
 
-    async def close(self) -> None:
+    async def _close(self) -> None:
         self.engine.dispose()
 
 

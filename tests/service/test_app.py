@@ -60,7 +60,7 @@ async def test_without_a_worker_of_its_own_it_still_sees_what_is_overdue(databas
 
 
 async def test_it_is_not_well_when_the_database_does_not_answer(tmp_path: Path, clock: SetClock) -> None:
-    async with await connect(f"sqlite:///{tmp_path / 'empty.db'}") as without_tables:
+    async with await connect(f"sqlite:///{tmp_path / 'empty.db'}", {}) as without_tables:
         app = build(Settings(), without_tables, clock, None)
         assert await health(app) == (503, ["the database does not answer"])
 

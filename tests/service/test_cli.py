@@ -68,7 +68,7 @@ def recent(**changed: str) -> dict[str, str]:
 
 
 async def count(url: str) -> tuple[int, int]:
-    async with await connect(url) as db:
+    async with await connect(url, {}) as db:
         found: tuple[int, int] = await db.read(
             lambda it: tuple(
                 it.execute(select(func.count()).select_from(t)).scalar() for t in (clinic, needling_session)
@@ -109,12 +109,12 @@ async def test_an_import_reports_and_may_be_repeated(tmp_path: Path, database_ur
 
 
 async def test_a_token_lets_one_person_in_and_a_wrong_name_gets_the_nearest(tmp_path: Path, database_url: str) -> None:
-    async with await connect(database_url) as db:
+    async with await connect(database_url, {}) as db:
         await db.write(populate)
     words = ("token", "clinician", "Riverside")
     said = await homestretch(tmp_path, *words, "Ben", HOMESTRETCH_DATABASE_URL=database_url)
     assert (said.code, said.complaints) == (0, "")
-    async with await connect(database_url) as db:
+    async with await connect(database_url, {}) as db:
         assert (await db.read(find_token, said.out.strip(), SystemClock().now())).who == BEN
     wrong = await homestretch(tmp_path, *words, "Benn", HOMESTRETCH_DATABASE_URL=database_url)
     assert (wrong.code, wrong.complaints) == (1, "Error: no such clinician. Did you mean “Ben”?\n")
@@ -123,7 +123,7 @@ async def test_a_token_lets_one_person_in_and_a_wrong_name_gets_the_nearest(tmp_
 async def test_a_second_process_is_told_that_the_file_is_in_use(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'one.db'}"
     migrate(url)
-    async with await connect(url):
+    async with await connect(url, {}):
         words = ("token", "clinician", "Riverside", "Ben")
         said = await homestretch(tmp_path, *words, HOMESTRETCH_DATABASE_URL=url)
     assert said.code == 1
@@ -301,7 +301,7 @@ async def test_a_demonstration_that_was_interrupted_while_it_was_filled_is_fille
     assert not demo_command.FILE.exists()
     monkeypatch.setattr(demo_command, "fill_demo", whole)
     await demo_command.fill()
-    async with await connect(f"sqlite:///{demo_command.FILE}") as db:
+    async with await connect(f"sqlite:///{demo_command.FILE}", {}) as db:
         assert (await db.read(people.clinic_of, "whole")).name == "Whole"
         with pytest.raises(NoSuchRecord):
             await db.read(people.clinic_of, "half")

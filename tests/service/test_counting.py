@@ -198,7 +198,7 @@ async def test_a_past_report_can_be_had_again(clinic: Database) -> None:
 async def test_rebuilding_heals_a_rollup_that_was_tampered_with(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with await connect(database_url) as database:
+    async with await connect(database_url, {}) as database:
         await database.write(furnish)
         await database.write(roll, both().now)
         right = await database.read(counting.clinic_groups, CLINIC, both())
@@ -208,7 +208,7 @@ async def test_rebuilding_heals_a_rollup_that_was_tampered_with(
     environment = {"HOMESTRETCH_DATABASE_URL": database_url}
     said = await asyncio.to_thread(CliRunner().invoke, main, ["adherence", "rebuild"], env=environment)
     assert (said.exit_code, said.output) == (0, "Rolled up the adherence of 3 patients.\n")
-    async with await connect(database_url) as healed:
+    async with await connect(database_url, {}) as healed:
         assert await healed.read(counting.clinic_groups, CLINIC, both()) == right
 
 

@@ -142,7 +142,7 @@ async def test_nobody_is_told_of_success_when_the_commit_itself_fails(database: 
 
 
 async def test_a_caller_that_goes_away_leaves_no_transaction_open(database_url: str) -> None:
-    database, gate = await connect(database_url), Gate()
+    database, gate = await connect(database_url, {}), Gate()
     gone = asyncio.create_task(database.write(gated, add, gate, "gone"))
     await gate.is_reached()
     waiting = asyncio.create_task(database.write(add, "waiting"))
@@ -221,7 +221,7 @@ async def test_who_reads_sees_one_state_from_beginning_to_end(database: Database
 
 
 async def test_closing_waits_for_what_is_being_written(database_url: str) -> None:
-    db = await connect(database_url)
+    db = await connect(database_url, {})
     gate = Gate()
     writes = [asyncio.create_task(db.write(gated, add, gate, "slow"))]
     await gate.is_reached()
@@ -235,7 +235,7 @@ async def test_closing_waits_for_what_is_being_written(database_url: str) -> Non
 
 async def acknowledge(url: str) -> None:
     """The other process: four that write for ever, each saying what was written once it has the answer."""
-    async with await connect(url) as db:
+    async with await connect(url, {}) as db:
 
         async def write(name: str) -> None:
             number = 0
@@ -267,17 +267,17 @@ async def test_what_was_acknowledged_is_there_after_kill_9(database_url: str) ->
         said += (await process.stdout.read()).splitlines(keepends=True)
     acknowledged = {line.decode().strip() for line in said if line.endswith(b"\n")}
     assert len(acknowledged) >= 200
-    async with await connect(database_url) as db:
+    async with await connect(database_url, {}) as db:
         assert acknowledged <= await db.read(names)
         await db.write(add, "next")
 
 
 @only_sqlite
 async def test_a_file_has_one_owner_until_that_closes_it(database_url: str) -> None:
-    async with await connect(database_url):
+    async with await connect(database_url, {}):
         with pytest.raises(InUse, match="is open in another process"):
-            await connect(database_url)
-    async with await connect(database_url) as db:
+            await connect(database_url, {})
+    async with await connect(database_url, {}) as db:
         assert await db.read(names) == set()
 
 
@@ -287,10 +287,10 @@ async def test_a_file_is_free_again_when_its_owner_was_killed(database_url: str)
         assert process.stdout is not None
         await process.stdout.readline()
         with pytest.raises(InUse):
-            await connect(database_url)
+            await connect(database_url, {})
         process.kill()
         await process.wait()
-        async with await connect(database_url) as db:
+        async with await connect(database_url, {}) as db:
             assert await db.read(names)
 
 
@@ -305,7 +305,7 @@ async def test_a_file_that_is_no_database_leaves_nothing_open(no_database: str) 
     """Neither the lock nor a thread, which would keep the process from ending."""
     before = set(threading.enumerate())
     with pytest.raises(sqlite3.DatabaseError, match="not a database"):
-        await connect(f"sqlite:///{no_database}")
+        await connect(f"sqlite:///{no_database}", {})
     for thread in set(threading.enumerate()) - before:
         thread.join(20)
         assert not thread.is_alive()
@@ -314,4 +314,4 @@ async def test_a_file_that_is_no_database_leaves_nothing_open(no_database: str) 
 
 async def test_what_is_only_in_memory_is_refused() -> None:
     with pytest.raises(ValueError, match="must be a file"):
-        await connect("sqlite://")
+        await connect("sqlite://", {})

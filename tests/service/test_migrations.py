@@ -82,12 +82,12 @@ def test_it_is_so_down_to_the_names_of_checks(empty_url: str) -> None:
 
 
 async def test_migrating_again_changes_nothing(database_url: str) -> None:
-    async with await connect(database_url) as db:
+    async with await connect(database_url, {}) as db:
         await db.write(populate)
     before = schema_at(database_url)
     migrate(database_url)
     assert schema_at(database_url) == before
-    async with await connect(database_url) as db:
+    async with await connect(database_url, {}) as db:
         assert (await db.read(people.clinic_of, CLINIC)).name == "Riverside"
 
 

@@ -24,7 +24,7 @@ async def database(sqlite_original: Any, tmp_path: Any) -> AsyncIterator[Databas
     """One database will do: nothing here reaches it."""
     copy = tmp_path / "homestretch.db"
     copy.write_bytes(sqlite_original.read_bytes())
-    async with await connect(f"sqlite:///{copy}") as opened:
+    async with await connect(f"sqlite:///{copy}", {}) as opened:
         yield opened
 
 

@@ -30,6 +30,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
         {
             "HOMESTRETCH_DATABASE_URL": "postgresql://localhost/homestretch",
             "HOMESTRETCH_MIGRATING_URL": "postgresql://owner@localhost/homestretch",
+            "HOMESTRETCH_VAULT": "/srv/homestretch/vault",
             "HOMESTRETCH_HOST": "::1",
             "HOMESTRETCH_PORT": "9000",
             "HOMESTRETCH_PUBLIC_URL": "https://localhost",

@@ -40,13 +40,13 @@ from programs.dosage import Prescription
 from programs.errors import Conflict
 from programs.instants import DAY, HOUR, MINUTE, SECOND, Instant
 from programs.schedule import Hold, Terms
-from programs.tables import metadata
 from service import care, counting
 from service.clock import SetClock
 from service.counting import Group, Wanted
 from service.database import postgresql_engine
 from service.jobs import Worker
 from service.migrations import migrate
+from tests.conftest import forget_everything
 from tests.notifications.test_timing import is_allowed, shown
 from tests.service.story import (
     FIRST_DAY,
@@ -489,8 +489,7 @@ def test_whatever_happens_in_whatever_order_on_postgresql(database_url: str) -> 
 
     def fresh() -> Engine:
         with engine.begin() as db:
-            for table in reversed(metadata.sorted_tables):
-                db.execute(table.delete())
+            forget_everything(db)
         return engine
 
     play(engine, fresh, examples=8, steps=30)

@@ -36,9 +36,9 @@ def both_clinics(db: Connection) -> None:
 @pytest.fixture
 async def application(database_url: str) -> AsyncIterator[Database]:
     """Both clinics, and the application's own way to them."""
-    async with await connect(database_url) as owner:
+    async with await connect(database_url, {}) as owner:
         await owner.write(both_clinics)
-    async with await connect(application_url(database_url)) as opened:
+    async with await connect(application_url(database_url), {}) as opened:
         yield opened
 
 

@@ -14,9 +14,9 @@ PLAN = {"prescriptions": [{"exercise": "walking", "dosage": {"minutes": 10}}], "
 
 
 def rows(db: Connection) -> dict[str, int]:
-    return {
-        table.name: db.execute(select(func.count()).select_from(table)).scalar_one() for table in metadata.sorted_tables
-    }
+    """Of each table; that somebody looked is noted in the audit, and nothing else may be."""
+    tables = (table for table in metadata.sorted_tables if table.name != "audit")
+    return {table.name: db.execute(select(func.count()).select_from(table)).scalar_one() for table in tables}
 
 
 async def test_every_message_says_when_about_what_and_why(api: Api) -> None:

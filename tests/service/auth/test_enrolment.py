@@ -175,7 +175,7 @@ async def test_a_thousand_races_have_one_winner_each(world: Database, database_u
     made = await world.write(codes)
     doors = [world]
     if database_url.startswith("postgresql"):
-        doors.append(await connect(database_url))
+        doors.append(await connect(database_url, {}))
     tries = [doors[number % len(doors)].write(outcome, made[number % 10]) for number in range(1000)]
     done = await asyncio.gather(*tries)
     for door in doors[1:]:
@@ -189,7 +189,9 @@ async def test_a_thousand_races_have_one_winner_each(world: Database, database_u
 
 async def test_every_step_is_noted(world: Database) -> None:
     def noted(db: Connection) -> list[tuple[str, str, str]]:
-        rows = db.execute(select(audit.c.who, audit.c.what, audit.c.patient_id).order_by(audit.c.id)).all()
+        rows = db.execute(
+            select(audit.c.who, audit.c.what, audit.c.patient_id).order_by(audit.c.clinic_id, audit.c.number)
+        ).all()
         return [(row.who, row.what, row.patient_id) for row in rows if "enrolment" in row.what or "phone" in row.what]
 
     made = await world.write(make_code, BEN, "ada", "link", None, NOON)

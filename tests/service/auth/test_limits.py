@@ -85,7 +85,7 @@ async def test_a_hundred_tries_at_once_pass_as_often_as_the_limit_says(database:
     """On PostgreSQL from two processes' pools; a SQLite file has one process."""
     doors = [database]
     if database_url.startswith("postgresql"):
-        doors.append(await connect(database_url))
+        doors.append(await connect(database_url, {}))
     tries = [door.write(take, [Take(FIVE, ("ada",))], NOON) for door in doors for _ in range(100 // len(doors))]
     done = await asyncio.gather(*tries, return_exceptions=True)
     for door in doors[1:]:

@@ -67,7 +67,7 @@ async def test_a_patient_of_another_clinic_looks_like_one_that_never_was(browser
 
 async def test_a_stranger_changes_nothing_of_a_patient(browser: Browser, world: Database) -> None:
     def everything(db: Connection) -> list[list[tuple[object, ...]]]:
-        return [[tuple(row) for row in db.execute(select(table))] for table in (needling_session, plan, patient, audit)]
+        return [[tuple(row) for row in db.execute(select(table))] for table in (needling_session, plan, patient)]
 
     before = await world.read(everything)
     form = {"do": "save", "confirmed": "yes", "given": "no", "muscles": "QL", "side": "left", "reason": "x", "id": "1"}
@@ -81,6 +81,12 @@ async def test_a_stranger_changes_nothing_of_a_patient(browser: Browser, world: 
     for path in (it for it in POSTS if "ada" in it):
         assert (await browser(DOV).post(path, data=form)).status_code == 404
     assert await world.read(everything) == before
+
+    def refused(db: Connection) -> list[str]:
+        mine = (audit.c.clinic_id == DOV.clinic) & (audit.c.outcome == "refused")
+        return list(db.execute(select(audit.c.patient_id).where(mine)).scalars())
+
+    assert await world.read(refused) == ["ada"] * sum("ada" in it for it in POSTS)
 
 
 async def test_signing_out_forgets_a_patient_here_and_leaves_their_phone(browser: Browser) -> None:

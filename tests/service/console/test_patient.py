@@ -13,7 +13,6 @@ from programs.tables import check_in, hold, needling_session, plan, revision
 from service import care
 from service.clock import SetClock
 from service.database import Database
-from service.tables import audit
 from tests.service.console.conftest import Browser
 from tests.service.console.reader import Reader
 from tests.world import ADA, BEN, CLINIC, NOON, assignment, session
@@ -38,7 +37,7 @@ PROGRAM = {
     "starts_on": "2026-06-02",
     "ends_on": "",
 }
-COUNTED = (needling_session, check_in, plan, revision, hold, message, audit)
+COUNTED = (needling_session, check_in, plan, revision, hold, message)
 
 
 def counts(db: Connection) -> list[int]:

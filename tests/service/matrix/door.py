@@ -57,7 +57,7 @@ class Rehearsal(Database):
     async def write(self, verb: Verb, *args: Any) -> Any:
         return await _Part(self.whole).write(verb, *args)
 
-    async def close(self) -> None:
+    async def _close(self) -> None:
         return None
 
 

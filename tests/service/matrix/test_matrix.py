@@ -40,9 +40,9 @@ class Stage(NamedTuple):
 
 @pytest.fixture
 async def stage(database_url: str) -> AsyncIterator[Stage]:
-    async with await connect(database_url) as owner:
+    async with await connect(database_url, {}) as owner:
         ids = await owner.write(furnish)
-    async with await connect(application_url(database_url)) as database:
+    async with await connect(application_url(database_url), {}) as database:
         app = build(SETTINGS, Rehearsal(database), SetClock(EVENING), None)
         _let_in_the_operator(app.state.desk.gate)
         yield Stage(app, targets(ids))

@@ -1,0 +1,103 @@
+"""The folder of what must not lie in the database: the key of the audit, its anchors, the journal of erasures.
+
+Who can write to the database cannot forge what is kept here, and who restores an old database finds here what has
+happened since. The two lists only grow, a line at a time, each safe on the disk before it counts.
+"""
+
+import os
+import secrets
+import threading
+from pathlib import Path
+
+from sqlalchemy import make_url
+
+KEY, ANCHORS, ERASURES = "audit.key", "audit.anchors", "erasures"
+CARRIED = "audit_key"  # under this name verbs find the key on their connection
+
+
+class VaultError(ValueError):
+    """The folder is not as it should be; the text says what to do."""
+
+
+class Vault:
+    """One folder, open: the key read or made, the lists there."""
+
+    def __init__(self, folder: Path, key: bytes) -> None:
+        self.folder, self.key = folder, key
+        self.anchors, self.erasures = folder / ANCHORS, folder / ERASURES
+        self._appending = threading.Lock()
+
+    @property
+    def carried(self) -> dict[str, object]:
+        return {CARRIED: self.key, "vault": self}
+
+    def append(self, file: Path, line: str) -> None:
+        """One line more, on the disk when this returns; whole also where several processes write."""
+        with self._appending:
+            handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                os.write(handle, f"{line}\n".encode())
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+
+
+def open_vault(folder: Path) -> Vault:
+    """Make it at the first start. Raises VaultError for a key that others may read, or that is none."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = folder / KEY
+    if not file.exists():
+        _make(file)
+    if file.stat().st_mode & 0o077:
+        raise VaultError(f"{file} can be read by others: chmod 600 {file}")
+    try:
+        key = bytes.fromhex(file.read_text("ascii").strip())
+    except ValueError:
+        key = b""
+    if len(key) < 32:
+        raise VaultError(f"{file} is not a key of 64 hexadecimal digits: restore it from where you keep a copy")
+    return Vault(folder, key)
+
+
+def _make(file: Path) -> None:
+    """Whole or not at all; of two processes that start together, both go on with the key of the first."""
+    fresh = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(handle, f"{secrets.token_hex(32)}\n".encode())
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    try:
+        os.link(fresh, file)
+        (file.parent / ANCHORS).touch(0o600)
+        (file.parent / ERASURES).touch(0o600)
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()
+    _keep_names(file.parent)
+
+
+def _keep_names(folder: Path) -> None:
+    """The names in a folder are on the disk only when the folder is."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def carried_by(database_url: str, named: str) -> dict[str, object]:
+    """What a database of these settings carries for its verbs."""
+    return open_vault(vault_of(database_url, named)).carried
+
+
+def vault_of(database_url: str, named: str) -> Path:
+    """Where the settings name no folder: beside a SQLite file, else `vault` where the server was started."""
+    if named:
+        return Path(named)
+    path = make_url(database_url).database
+    if database_url.startswith("sqlite") and path:
+        return Path(f"{path}.vault")
+    return Path("vault")
