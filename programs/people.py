@@ -61,6 +61,7 @@ class ClinicSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     # A clinic of a few people stands in for each other: a same-day flag is read by whoever is there. Where that is
     # not so, false leaves each clinician the patients they treat; every look is noted either way.
     clinicians_see_all: bool = True
+    minutes_a_day: int = 30  # of home exercises; above it a clinician is warned when assigning [P]
     triage_off: TriageOff | None = None
     watch: Watch = Watch()
     monitoring_labels: Mapping[str, str] = {}  # what the clinic calls each tier of monitoring.py

@@ -4,7 +4,7 @@ Nothing here prescribes: a clinician picks from suggestions, and warnings warn.
 """
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
 from typing import Any
@@ -13,7 +13,7 @@ import msgspec
 
 from programs.cards import OURS, Card, Cards, card_of
 from programs.dosage import Dosage, Prescription, check_prescription, minutes_a_day
-from programs.exercises import PHASES, Phase, find, shelf, unusual
+from programs.exercises import FLAGS, PHASES, Phase, find, shelf, unusual
 from programs.muscles import find as find_muscle
 from programs.muscles import overlap
 from programs.wording import words
@@ -31,6 +31,7 @@ class Template(msgspec.Struct, frozen=True):
     id: str
     title: str
     prescriptions: tuple[Prescription, ...]
+    version: int = 0  # of a clinic's own; ours have none
 
 
 class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,6 +124,16 @@ def warnings(
     if minutes > budget:
         found.append(f"About {minutes:.0f} minutes on the longest day; the budget is {budget}.")
     return found + [text for it in prescriptions for text in _unusual(it, card_of(known, it.exercise))]
+
+
+def cautions(precautions: Iterable[str], card: Card) -> list[str]:
+    """What a patient's precautions say of an exercise. A clinician decides."""
+    said, title = card.exercise.cautions, card.say("en").title
+    return [
+        f"{title}: {'better avoided' if said[flag] == 'avoid' else 'take care'}, {FLAGS.get(flag, flag)}."
+        for flag in precautions
+        if flag in said
+    ]
 
 
 def must_confirm(prescriptions: Sequence[Prescription]) -> bool:

@@ -20,6 +20,7 @@ from programs import (
     gates,
     needled,
     needling,
+    offers,
     people,
     plans,
     protocols,
@@ -43,6 +44,7 @@ from programs.plans import Assignment
 from programs.protocols import Version
 from programs.rules import Author
 from programs.schedule import DAY_MINUTES, Course, Hold, Terms, wall_at
+from programs.templates import Template
 from programs.treating import Opening
 from programs.triage import NOT_APPROVED, safety_text
 from programs.wording import CardWords
@@ -199,6 +201,22 @@ def cancel_session(db: Connection, who: Who, id: str, version: int, now: Instant
     _recount(db, who, patient, recorded.session.ended_at)
     _follow(db, who, "cancel needling session", patient, id, now)
     return Aftercare(recorded, checkins.session_check_ins(db, who.clinic, id))
+
+
+# what a clinic's plans are made of
+
+
+def save_program(db: Connection, who: Who, it: Template, now: Instant) -> Template:
+    """A clinic's own program, or a new version of it. No plan changes."""
+    saved = offers.save(db, who.clinic, it, str(who), now)
+    audit.note(db, who.clinic, str(who), "save program", "", it.id, now)
+    return saved
+
+
+def retire_program(db: Connection, who: Who, id: str, version: int, now: Instant) -> Template:
+    retired = offers.retire(db, who.clinic, id, version, now)
+    audit.note(db, who.clinic, str(who), "retire program", "", id, now)
+    return retired
 
 
 # protocols

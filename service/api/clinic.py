@@ -1,16 +1,16 @@
-"""The clinic itself: who works there, and the programs it can assign."""
+"""The clinic itself: who works there, and what it decides for itself."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 from litestar import get, patch
 from litestar.response.base import ASGIResponse
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Connection
 
 from programs import people
 from programs.instants import Instant
-from programs.templates import templates
 from service import care
 from service.api.call import ApiRequest, at_clinic
 from service.api.doc import Doc
@@ -34,27 +34,17 @@ class ClinicOut(Out, frozen=True, kw_only=True):
     clinicians: Sequence[ClinicianOut]
 
 
-class ProgramOut(Out, frozen=True, kw_only=True):
-    """A template: give its id as `template` when a plan is assigned."""
-
-    id: str
-    title: str
-    exercises: Sequence[str]
-
-
-class ProgramsOut(Out, frozen=True, kw_only=True):
-    items: Sequence[ProgramOut]
-
-
 class SettingsIn(Body, frozen=True, kw_only=True):
     """What is left out stays as it is. `clinicians_see_all`: clinicians stand in for each other and see every patient;
-    if false, they see those they treat."""
+    if false, they see those they treat. `minutes_a_day`: a plan above it is warned of."""
 
     clinicians_see_all: bool | UnsetType = UNSET
+    minutes_a_day: Annotated[int, Meta(ge=5, le=240)] | UnsetType = UNSET
 
 
 class SettingsOut(Out, frozen=True, kw_only=True):
     clinicians_see_all: bool
+    minutes_a_day: int
 
 
 @get("/clinics/{clinic:str}", doc=Doc(gives=ClinicOut))
@@ -62,17 +52,6 @@ async def get_clinic(request: ApiRequest) -> ASGIResponse:
     """The clinic: its name, zone and clinicians."""
     call = await at_clinic(request)
     return await call.read(_clinic, call.who)
-
-
-@get("/clinics/{clinic:str}/programs", doc=Doc(gives=ProgramsOut))
-async def list_programs(request: ApiRequest) -> ASGIResponse:
-    """The programs a plan can be made from by their id; none is chosen by the software."""
-    call = await at_clinic(request)
-    items = [
-        ProgramOut(id=it.id, title=it.title, exercises=[one.exercise for one in it.prescriptions])
-        for it in templates().values()
-    ]
-    return call.show(ProgramsOut(items=items))
 
 
 @patch("/clinics/{clinic:str}/settings", doc=Doc(takes=SettingsIn, gives=SettingsOut))
@@ -87,7 +66,7 @@ async def change_settings(request: ApiRequest) -> ASGIResponse:
 def _change(db: Connection, who: Who, it: SettingsIn, now: Instant) -> SettingsOut:
     named = {name: value for name, value in msgspec.structs.asdict(it).items() if value is not UNSET}
     after = care.change_settings(db, who, named, now)
-    return SettingsOut(clinicians_see_all=after.clinicians_see_all)
+    return SettingsOut(clinicians_see_all=after.clinicians_see_all, minutes_a_day=after.minutes_a_day)
 
 
 def _clinic(db: Connection, who: Who) -> ClinicOut:
@@ -97,4 +76,4 @@ def _clinic(db: Connection, who: Who) -> ClinicOut:
     return ClinicOut(id=it.id, name=it.name, zone=it.zone, country=it.country, phone=it.phone, clinicians=clinicians)
 
 
-ROUTES = (get_clinic, change_settings, list_programs)
+ROUTES = (get_clinic, change_settings)

@@ -11,15 +11,16 @@ from sqlalchemy import Connection
 
 from notifications.timing import zone
 from programs import dosage, people, phases, plans
-from programs.cards import Cards, card_of, cards_of
+from programs.cards import Cards, card_of
 from programs.dosage import Prescription
 from programs.errors import Invalid, did_you_mean
 from programs.ids import new_id
 from programs.instants import Instant
+from programs.offers import Offer, offer_of
 from programs.phases import Phases
 from programs.plans import MOST_EXERCISES, MOST_TIMES, Assignment
 from programs.schedule import DAY_MINUTES, Course, Hold, Terms, day_of
-from programs.templates import Template, templates, warnings
+from programs.templates import Template
 from service import care
 from service.api.call import ApiRequest, at_clinic
 from service.api.doc import Doc
@@ -67,23 +68,23 @@ class TermsIn(Body, frozen=True, kw_only=True):
         ),
     ] = None
 
-    def terms(self, otherwise: date, known: Cards) -> Terms:
-        """`otherwise` is the first day where none is given; `known` are the exercises of the clinic."""
+    def terms(self, otherwise: date, offer: Offer) -> Terms:
+        """`otherwise` is the first day where none is given; `offer` is what the clinic's plans are made of."""
         starts_on = otherwise if self.starts_on is None else day(self.starts_on, "/starts_on")
         ends_on = None if self.ends_on is None else day(self.ends_on, "/ends_on")
-        it = Terms(self._asked_for(known), self.times, starts_on, ends_on, self.note.strip(), self.phases)
+        it = Terms(self._asked_for(offer), self.times, starts_on, ends_on, self.note.strip(), self.phases)
         if self.phases is not None:
             with under("/phases"):
                 phases.checked(self.phases)
-        return plans.checked(it, known)
+        return plans.checked(it, offer.cards)
 
-    def _asked_for(self, known: Cards) -> tuple[Prescription, ...]:
+    def _asked_for(self, offer: Offer) -> tuple[Prescription, ...]:
         if (self.template is None) == (self.prescriptions is None):
             raise invalid(Wrong("give either template or prescriptions", "/prescriptions"))
         if self.template is not None:
-            return template_of(self.template).prescriptions
+            return template_of(self.template, offer).prescriptions
         for at, it in enumerate(self.prescriptions or ()):
-            _check(it, known, f"/prescriptions/{at}")
+            check_prescription(it, offer.cards, f"/prescriptions/{at}")
         return self.prescriptions or ()
 
 
@@ -93,9 +94,9 @@ class PlanIn(TermsIn, frozen=True, kw_only=True):
     title: Line = ""
     clinician_id: Id | None = None
 
-    def assignment(self, patient: str, clinician: str, today: date, known: Cards) -> Assignment:
-        terms = self.terms(today, known)
-        title = self.title.strip() or (template_of(self.template).title if self.template else "")
+    def assignment(self, patient: str, clinician: str, today: date, offer: Offer) -> Assignment:
+        terms = self.terms(today, offer)
+        title = self.title.strip() or (template_of(self.template, offer).title if self.template else "")
         return Assignment(patient, self.clinician_id or clinician, line(title, "/title"), terms)
 
 
@@ -202,26 +203,26 @@ def _page(db: Connection, who: Who, patient: str, after: str, limit: int) -> Pag
     people.patient_of(db, who.clinic, patient)
     courses = plans.courses_of(db, who.clinic, [patient]).get(patient, [])
     found = [it for it in courses if it.plan_id > after][: limit + 1]
-    known = cards_of(db, who.clinic)
-    return paged(found, limit, lambda it: it.plan_id, lambda it: plan_out(it, known))
+    offer = offer_of(db, who.clinic)
+    return paged(found, limit, lambda it: it.plan_id, lambda it: plan_out(it, offer))
 
 
 def _assign(db: Connection, who: Who, patient: str, it: PlanIn, now: Instant) -> PlanOut:
     course = care.assign_plan(db, who, new_id(now), assignment(db, who, patient, it, now), now)
-    return plan_out(course, cards_of(db, who.clinic))
+    return plan_out(course, offer_of(db, who.clinic))
 
 
 def assignment(db: Connection, who: Who, patient: str, it: PlanIn, now: Instant) -> Assignment:
     today = day_of(zone(people.patient_of(db, who.clinic, patient).zone).minutes(now))
     if who.kind == "key" and it.clinician_id is None:
         raise invalid(Wrong("must be given", "/clinician_id", hint="An integration says whose plan it is."))
-    return it.assignment(patient, who.id, today, cards_of(db, who.clinic))
+    return it.assignment(patient, who.id, today, offer_of(db, who.clinic))
 
 
 def _revise(db: Connection, who: Who, patient: str, id: str, version: int, it: TermsIn, now: Instant) -> PlanOut:
     before = plans.course_of(db, who.clinic, patient, id).revisions[-1].terms
-    known = cards_of(db, who.clinic)
-    return plan_out(care.revise_plan(db, who, patient, id, version, it.terms(before.starts_on, known), now), known)
+    offer = offer_of(db, who.clinic)
+    return plan_out(care.revise_plan(db, who, patient, id, version, it.terms(before.starts_on, offer), now), offer)
 
 
 def _hold(db: Connection, who: Who, patient: str, id: str, version: int | None, it: HoldIn, now: Instant) -> PlanOut:
@@ -229,21 +230,21 @@ def _hold(db: Connection, who: Who, patient: str, id: str, version: int | None, 
     begins = now if it.from_ is None else instant(it.from_, "/from")
     until = None if it.until is None else (day(it.until, "/until").toordinal() + 1) * DAY_MINUTES
     held = Hold(new_id(now), clock.minutes(begins), until, it.exercises, line(it.reason, "/reason"))
-    return plan_out(care.hold_plan(db, who, patient, id, version, held, now), cards_of(db, who.clinic))
+    return plan_out(care.hold_plan(db, who, patient, id, version, held, now), offer_of(db, who.clinic))
 
 
 def _end(db: Connection, who: Who, patient: str, id: str, version: int | None, now: Instant) -> PlanOut:
-    return plan_out(care.end_plan(db, who, patient, id, version, now), cards_of(db, who.clinic))
+    return plan_out(care.end_plan(db, who, patient, id, version, now), offer_of(db, who.clinic))
 
 
-def template_of(id: str) -> Template:
-    found = templates().get(id)
+def template_of(id: str, offer: Offer) -> Template:
+    found = offer.templates.get(id)
     if found is None:
-        raise Invalid("template", "is not a program we have", did_you_mean(id, templates()))
+        raise Invalid("template", "is not a program we have", did_you_mean(id, offer.templates))
     return found
 
 
-def _check(it: Prescription, known: Cards, pointer: str) -> None:
+def check_prescription(it: Prescription, known: Cards, pointer: str) -> None:
     with under(pointer):
         card_of(known, it.exercise)
     with under(f"{pointer}/dosage"):
@@ -252,7 +253,7 @@ def _check(it: Prescription, known: Cards, pointer: str) -> None:
         dosage.check_prescription(it)
 
 
-def plan_out(it: Course, known: Cards) -> PlanOut:
+def plan_out(it: Course, offer: Offer) -> PlanOut:
     terms = it.revisions[-1].terms
     return PlanOut(
         id=it.plan_id,
@@ -275,7 +276,7 @@ def plan_out(it: Course, known: Cards) -> PlanOut:
             for one in it.revisions
         ],
         holds=[_hold_out(one) for one in it.holds],
-        warnings=warnings(terms.prescriptions, len(terms.times) or 1, known=known),
+        warnings=offer.warnings(terms.prescriptions, len(terms.times)),
     )
 
 

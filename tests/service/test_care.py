@@ -19,6 +19,7 @@ from programs.errors import Invalid, NoSuchRecord, Stale
 from programs.instants import DAY, HOUR, MINUTE, Instant
 from programs.schedule import Hold, wall_at
 from programs.tables import consent, metadata, patient
+from programs.templates import Template
 from service import audit, care, counting
 from service.care import Who
 from service.database import Database
@@ -57,6 +58,8 @@ DEEDS = (
     Deed(care.end_plan, BEN, ("ada", "p", 1, LATER), "end plan", "p"),
     Deed(care.release_phase, CLEO, ("s1", "B", LATER), "release phase", "s1"),
     Deed(care.answer, ADA, ("s1-evening", {"rf_bleed": True}, LATER, LATER), "answer check-in", "s1-evening"),
+    Deed(care.save_program, BEN, (Template("ours", "Hips", terms().prescriptions), LATER), "save program", "ours"),
+    Deed(care.retire_program, BEN, ("theirs", 1, LATER), "retire program", "theirs"),
     Deed(care.save_protocol, BEN, (Protocol(), LATER), "save protocol", "1"),
     Deed(care.approve_protocol, CLEO, (0, LATER), "approve protocol", "1"),
     Deed(care.complete, ADA, ([DONE], LATER), "record completions", "c1"),
@@ -66,7 +69,15 @@ DEEDS = (
     Deed(care.acknowledge, BEN, ("the flag", LATER), "acknowledge flag", "the flag"),
 )
 # What a clinic writes of its exercises and its protocol is about no patient and plans nothing.
-OF_NOBODY = (care.put_exercise, care.reword_exercise, care.retire_exercise, care.save_protocol, care.approve_protocol)
+OF_NOBODY = (
+    care.put_exercise,
+    care.reword_exercise,
+    care.retire_exercise,
+    care.save_protocol,
+    care.approve_protocol,
+    care.save_program,
+    care.retire_program,
+)
 each = pytest.mark.parametrize("deed", DEEDS, ids=lambda deed: deed.note)
 SILENT = {"confirm", "check_zone"}  # a receipt of a message is its own record; a check writes nothing
 
@@ -80,6 +91,7 @@ async def clinic(database: Database) -> Database:
         care.record_session(db, BEN, "s1", session(), NOON)
         care.record_session(db, BEN, "s0", session(NOON - 3 * HOUR), NOON)
         care.assign_plan(db, BEN, "p", assignment(), NOON)
+        care.save_program(db, BEN, Template("theirs", "Hips", terms().prescriptions), NOON)
         care.answer(db, ADA, "s0-evening", {"rf_bleed": True}, NOON, NOON)
         care.put_exercise(db, BEN, "heel_raise", 0, OWN, NOON)
 

@@ -53,6 +53,10 @@ PUT /api/v1/clinics/{clinic}/patients/{patient}/plans/{id}
 POST /api/v1/clinics/{clinic}/patients/{patient}/plans/{id}/end
 POST /api/v1/clinics/{clinic}/patients/{patient}/plans/{id}/hold
 GET /api/v1/clinics/{clinic}/patients/{patient}/phases
+POST /api/v1/clinics/{clinic}/programs
+PUT /api/v1/clinics/{clinic}/programs/{id}
+DELETE /api/v1/clinics/{clinic}/programs/{id}
+GET /api/v1/clinics/{clinic}/patients/{patient}/suggestions
 GET /api/v1/clinics/{clinic}/protocols
 POST /api/v1/clinics/{clinic}/protocols
 GET /api/v1/clinics/{clinic}/protocols/{id}

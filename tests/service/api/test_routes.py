@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 from notifications.tables import message
 from programs import people
 from programs.instants import HOUR, Instant, say
+from programs.templates import Template
 from service import care
 from service.api.docs import ROUTES as DOCS
 from service.api.routes import ARRIVING, OPEN, SIGNED_IN
@@ -17,11 +18,12 @@ from service.auth.enrolment import make_code
 from service.auth.tokens import Grant, make_token
 from service.care import Who
 from tests.service.api.conftest import Api
-from tests.world import ADA, BEN, CLEO, DOV, EVE, NOON, let_in, session
+from tests.world import ADA, BEN, CLEO, DOV, EVE, NOON, let_in, session, terms
 
 CLINIC_PATH = "/clinics/riverside"
 NEEDLED = {"patient_id": "ada", "ended_at": "2026-06-01T11:00:00-04:00", "muscles": ["TFL"], "side": "left"}
 TERMS = {"prescriptions": [{"exercise": "hip_bridge", "dosage": {"sets": 3, "reps": 10}}], "times": ["09:00"]}
+PROGRAM = {"title": "Hips", "prescriptions": TERMS["prescriptions"]}
 PROTOCOL = {
     "steps": [{"name": "day7", "opens": 156, "target": 168, "closes": 204}],
     "left_out": dict.fromkeys(("evening", "day1", "day2", "day3"), "This clinic phones everybody itself."),
@@ -75,6 +77,10 @@ CASES = (
     Case("PUT", f"{CLINIC_PATH}/needling-sessions/s1", BEN, NEEDLED, if_match='"1"'),
     Case("POST", f"{CLINIC_PATH}/needling-sessions/s1/release", BEN, {"phase": "B"}),
     Case("DELETE", f"{CLINIC_PATH}/needling-sessions/s1", BEN, if_match='"2"'),
+    Case("POST", f"{CLINIC_PATH}/programs", BEN, PROGRAM, 201),
+    Case("PUT", f"{CLINIC_PATH}/programs/kept", BEN, PROGRAM, if_match='"1"'),
+    Case("DELETE", f"{CLINIC_PATH}/programs/kept", BEN, if_match='"2"'),
+    Case("GET", f"{CLINIC_PATH}/patients/ada/suggestions", BEN),
     Case("GET", f"{CLINIC_PATH}/protocols", BEN),
     Case("POST", f"{CLINIC_PATH}/protocols", BEN, PROTOCOL, 201),
     Case("GET", f"{CLINIC_PATH}/protocols/1", BEN),
@@ -138,6 +144,7 @@ def furnished(db: Connection, now: Instant) -> dict[str, str]:
     An older visit of hers went unanswered.
     """
     care.record_session(db, BEN, "s0", session(NOON - 49 * HOUR), NOON - 48 * HOUR)
+    care.save_program(db, BEN, Template("kept", "Hips", terms().prescriptions), now)
     reply = care.answer(db, ADA, "s1-evening", {"rf_bleed": True}, now, now)
     people.add_clinician(db, ANA.clinic, ANA.id, "Ana", "admin")
     let_in(db, ANA)
@@ -167,7 +174,7 @@ async def send(api: Api, case: Case, who: Who | None, path: str = "") -> Any:
 
 def _owned(path: str) -> str:
     """Below a patient the id is that of what is theirs."""
-    for what in ("plans", "phases", "devices", "enrolment"):
+    for what in ("plans", "phases", "suggestions", "devices", "enrolment"):
         path = path.replace(f"patients/{{id}}/{what}", f"patients/{{patient}}/{what}")
     return path
 
@@ -179,6 +186,7 @@ def test_every_route_is_on_the_list() -> None:
         "ada": "{id}",
         "s1": "{id}",
         "p1": "{id}",
+        "kept": "{id}",
         "1": "{id}",
         "FLAG": "{id}",
         "SPARE": "{id}",
