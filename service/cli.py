@@ -36,6 +36,11 @@ STAFF = (
     Later("disable", "service.staff_command:disable", "Sign somebody out everywhere and let them in no more."),
     Later("reset", "service.staff_command:reset", "Let somebody in anew who lost a factor."),
 )
+KEYS = (
+    Later("create", "service.key_command:create", "Make a key for another program."),
+    Later("list", "service.key_command:list_keys", "The keys of a clinic."),
+    Later("end", "service.key_command:end", "End a key."),
+)
 IMPORTS = (
     Later(
         "needling-sessions",
@@ -64,6 +69,7 @@ main.add_command(click.Group("clinic", commands=[_create], help="The clinics the
 main.add_command(
     click.Group("staff", commands=STAFF, help="Who may sign in. Where the database is SQLite, stop the server.")
 )
+main.add_command(click.Group("key", commands=KEYS, help="How other programs come in."))
 main.add_command(click.Group("import", commands=IMPORTS, help="Bring in records of another system."))
 main.add_command(click.Group("exercises", commands=EXERCISES, help="The pictures of the exercises."))
 main.add_command(click.Group("adherence", commands=ADHERENCE, help="The numbers of adherence."))

@@ -57,6 +57,8 @@ class Held(msgspec.Struct, frozen=True):
     @property
     def noted_every(self) -> int:
         """How long after it was last written down a use is written down again: a thirtieth of the idle time."""
+        if self.use == "key" and self.seen_at == self.made_at:
+            return 0  # its first use: the list shows that it works
         return HOUR if self.idle is None else min(self.idle // 30, DAY)
 
 

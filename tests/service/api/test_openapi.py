@@ -71,6 +71,9 @@ POST /api/v1/clinics/{clinic}/patients/{patient}/enrolment
 POST /api/v1/enrolments/redeem
 DELETE /api/v1/me/devices/{id}
 GET /api/v1/me/devices
+DELETE /api/v1/clinics/{clinic}/keys/{id}
+GET /api/v1/clinics/{clinic}/keys
+POST /api/v1/clinics/{clinic}/keys
 PUT /api/v1/me/addresses/{id}
 GET /api/v1/me/check-ins
 POST /api/v1/me/check-ins/{id}/answers
@@ -141,9 +144,9 @@ def test_every_operation_is_named_described_and_answered() -> None:
 def test_changes_say_which_version_and_posts_may_be_sent_again() -> None:
     for method, path, it in operations():
         headers = {one["name"]: one["required"] for one in it["parameters"] if one["in"] == "header"}
-        if method == "POST" and not path.endswith(("/agenda", "/enrolment", "/redeem")):
+        if method == "POST" and not path.endswith(("/agenda", "/enrolment", "/redeem", "/keys")):
             assert headers["Idempotency-Key"] is False
-        if method in ("PUT", "PATCH", "DELETE") and not {"addresses", "devices", "settings"}.intersection(
+        if method in ("PUT", "PATCH", "DELETE") and not {"addresses", "devices", "keys", "settings"}.intersection(
             path.split("/")
         ):
             assert headers["If-Match"] is True

@@ -15,6 +15,7 @@ from service.api.docs import ROUTES as DOCS
 from service.api.routes import ARRIVING, OPEN, SIGNED_IN
 from service.auth.devices import devices_of
 from service.auth.enrolment import make_code
+from service.auth.keys import Wanted, make_key
 from service.auth.tokens import Grant, make_token
 from service.care import Who
 from tests.service.api.conftest import Api
@@ -60,6 +61,9 @@ CASES = (
     Case("GET", f"{CLINIC_PATH}/programs", BEN),
     Case("PATCH", f"{CLINIC_PATH}/settings", ANA, {"clinicians_see_all": True}),
     Case("GET", f"{CLINIC_PATH}/break-glass", ANA),
+    Case("GET", f"{CLINIC_PATH}/keys", ANA),
+    Case("POST", f"{CLINIC_PATH}/keys", ANA, {"name": "Calendar", "verbs": ["read patients"]}),
+    Case("DELETE", f"{CLINIC_PATH}/keys/KEY", ANA),
     Case("POST", f"{CLINIC_PATH}/patients/ada/break-glass", BEN, {"reason": "He fainted just now."}, 409),
     Case("PUT", f"{CLINIC_PATH}/addresses/ben-mail", BEN, {"channel": "email", "mailbox": "ben@example.org"}),
     Case("GET", f"{CLINIC_PATH}/patients", BEN),
@@ -156,6 +160,7 @@ def furnished(db: Connection, now: Instant) -> dict[str, str]:
         "MESSAGE": db.execute(select(message.c.id).where(message.c.person_id == "ada").limit(1)).scalar_one(),
         "SPARE": devices["SPARE"],
         "OLD": devices["OLD"],
+        "KEY": make_key(db, ANA, Wanted("Old", ("read patients",)), now).key.id,
         "CODE": make_code(db, DOV, "eve", "screen", None, now).code,
     }
 
@@ -190,6 +195,7 @@ def test_every_route_is_on_the_list() -> None:
         "1": "{id}",
         "FLAG": "{id}",
         "SPARE": "{id}",
+        "KEY": "{id}",
         "OLD": "{id}",
         "s0-evening": "{id}",
         "hip_bridge.svg": "{file}",
@@ -247,7 +253,8 @@ async def test_an_id_of_another_clinic_opens_nothing_under_ones_own(api: Api) ->
     for case in await requests(api):
         path = case.path.replace("riverside", "harbour")
         # An address id is of one's own making, a rule is everybody's: neither names anything of the other clinic's.
-        if any(part in path for part in ("/addresses/", "/rules/", "/triage/", "/settings/")):
+        # And keys are not for clinicians.
+        if any(part in path for part in ("/addresses/", "/rules/", "/triage/", "/settings/", "/keys/")):
             continue
         if path.startswith("/clinics") and (path.count("/") > 3 or "needling-sessions" in path):
             tried += 1
