@@ -8,7 +8,8 @@ from service.access import VERBS
 from service.auth import keys
 from service.auth.keys import NewKey, Wanted
 from service.care import Who
-from service.console.doors import Here, clinician_here, desk_of
+from service.console.cookies import desk_of
+from service.console.doors import Here, clinician_here
 from service.console.forms import PageRequest, Typed, a_number, typed
 from service.console.pages import go, page
 from service.errors import refused
