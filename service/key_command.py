@@ -19,6 +19,7 @@ from service.care import Who
 from service.clock import SystemClock
 from service.database import InUse, connect
 from service.migrations import Newer, NotOwner, prepare
+from service.vault import VaultError, carried_by
 
 
 @click.command(epilog=f"Verbs: {', '.join(VERBS)}.")
@@ -57,7 +58,7 @@ def end(clinic: str, id: str) -> None:
 def _at(clinic: str, verb: Callable[..., Any], *args: Any) -> Any:
     try:
         return asyncio.run(_do(settings.read(os.environ), clinic, verb, *args))
-    except (settings.SettingsError, InUse, Newer, NotOwner, LookupError) as error:
+    except (settings.SettingsError, InUse, Newer, NotOwner, VaultError, LookupError) as error:
         raise click.ClickException(str(error.args[0])) from None
     except ProgramsError as error:
         raise click.ClickException(error.person) from None
@@ -65,7 +66,7 @@ def _at(clinic: str, verb: Callable[..., Any], *args: Any) -> Any:
 
 async def _do(it: settings.Settings, clinic: str, verb: Callable[..., Any], *args: Any) -> Any:
     prepare(it)
-    async with await connect(it.database_url) as db:
+    async with await connect(it.database_url, carried_by(it.database_url, it.vault)) as db:
         id = await db.read(_clinic, clinic)
         return await db.at(id).write(verb, Who(id, "operator", "command-line"), *args, SystemClock().now())
 

@@ -35,6 +35,10 @@ NOTHING_OF_A_PATIENT = frozenset(
         "/open/{message}",  # leads on; that a message was opened is noted by its receipt
         "/api/v1/clinics/{clinic}",  # the clinic's own name, zone and staff
         "/api/v1/clinics/{clinic}/programs",  # templates
+        "/api/v1/clinics/{clinic}/keys",  # that one was made or ended is noted where it is done
+        "/api/v1/clinics/{clinic}/keys/{id}",
+        "/clinic/keys",
+        "/clinic/keys/{id}/end",
         "/api/v1/me/push-key",  # the server's
     }
 )

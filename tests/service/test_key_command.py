@@ -17,12 +17,12 @@ def said(url: str, *words: str) -> Result:
 
 
 async def fill(url: str) -> None:
-    async with await connect(url) as db:
+    async with await connect(url, {}) as db:
         await db.write(populate)
 
 
 async def who_did_what(url: str) -> list[tuple[str, str]]:
-    async with await connect(url) as db:
+    async with await connect(url, {}) as db:
         rows = await db.read(lambda db: db.execute(select(audit.c.who, audit.c.what)).all())
         return [tuple(row) for row in rows if "key" in row.what]
 
