@@ -109,6 +109,7 @@ LINES: Mapping[str, Line] = {
     "POST /api/v1/clinics/{clinic}/flags/{id}/acknowledge": Line(STAFF, "", "flag:id"),
     # the API: a patient's own part
     "GET /api/v1/me/today": Line(PATIENT),
+    "GET /api/v1/me/progress": Line(PATIENT),
     "GET /api/v1/me/check-ins": Line(PATIENT),
     "POST /api/v1/me/check-ins/{id}/answers": Line(PATIENT),
     "POST /api/v1/me/completions": Line(PATIENT),
@@ -123,6 +124,10 @@ LINES: Mapping[str, Line] = {
     "GET /clinic/keys": Line(ADMIN),
     "POST /clinic/keys": Line(ADMIN),
     "POST /clinic/keys/{id}/end": Line(ADMIN),
+    "GET /clinic/patients/{id}/adherence": Line(STAFF, "", "patient:id"),
+    "GET /clinic/patients/{id}/monitoring": Line(STAFF, "", "patient:id"),
+    "POST /clinic/patients/{id}/staff-time": Line(STAFF, "", "patient:id"),
+    "GET /clinic/monitoring.csv": Line(STAFF),
     "GET /clinic/break-glass": Line(STAFF),
     "POST /clinic/break-glass": Line(STAFF),
     "GET /clinic/flags/{id}": Line(STAFF, "", "flag:id"),
@@ -157,6 +162,7 @@ LINES: Mapping[str, Line] = {
     "POST /account/passkeys/{id}/remove": Line(STAFF),
     # pages of patients
     "GET /today": Line(PATIENT),
+    "GET /progress": Line(PATIENT),
     "GET /today/check-ins/{id}": Line(PATIENT),
     "POST /today/check-ins/{id}": Line(PATIENT),
     "POST /today/completions": Line(PATIENT),

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from notifications import receipts
 from notifications.timing import EPOCH_DAY, zone
 from programs import adherence, completions, people, plans, rollup
-from programs.adherence import FEWEST, Adherence, Item, Tally
+from programs.adherence import FEWEST, Adherence, Item, Progress, Tally
 from programs.errors import Invalid
 from programs.instants import DAY, Instant
 from programs.people import Patient
@@ -135,6 +135,33 @@ def _ledgers(
 def _courses(db: Connection, clinic: str, patients: Sequence[str], known: Instant) -> list[Course]:
     courses = [it for found in plans.courses_of(db, clinic, patients).values() for it in found]
     return courses if known == FOREVER else plans.known_by(db, clinic, courses, known)
+
+
+class MyWeek(msgspec.Struct, frozen=True):
+    """A patient's own view of one week: its Monday, bouts done of those there are, and every item."""
+
+    monday: date
+    progress: Progress
+    items: list[Item]
+
+
+class MyWeeks(msgspec.Struct, frozen=True):
+    this: MyWeek
+    before: list[MyWeek]  # latest first
+
+
+def my_weeks(db: Connection, clinic: str, patient: str, now: Instant) -> MyWeeks:
+    """This week, all of it, and the three before it."""
+    today = zone(people.patient_of(db, clinic, patient).zone).wall(now).day
+    week = week_of(today * DAY_MINUTES)
+    found = [_my_week(db, clinic, patient, one, now) for one in range(week, week - 4, -1)]
+    return MyWeeks(found[0], [it for it in found[1:] if it.items])
+
+
+def _my_week(db: Connection, clinic: str, patient: str, week: int, now: Instant) -> MyWeek:
+    monday, sunday = map(date.fromordinal, days_of(week))
+    items = patient_ledger(db, clinic, patient, monday, sunday, now)
+    return MyWeek(monday, adherence.progress(items), items)
 
 
 # a clinic

@@ -18,11 +18,11 @@ from programs.rollup import FOREVER
 from programs.schedule import day_of, time_of, week_of
 from service import counting
 from service.access import sight_of
-from service.api.call import ApiRequest, at_clinic
+from service.api.call import ApiRequest, at_clinic, at_me
 from service.api.doc import Doc
 from service.api.wire import FIRST_YEAR, LAST_YEAR, Day, Moment, Out, local, stamp
 from service.care import Who
-from service.counting import LONGEST_RANGE, By, Group, say_week
+from service.counting import LONGEST_RANGE, By, Group, MyWeek, say_week
 from service.errors import Wrong, invalid
 
 USUAL = timedelta(days=27)  # with today, 28 local days
@@ -143,6 +143,26 @@ class ClinicAdherenceOut(Out, frozen=True, kw_only=True):
     all: GroupOut
 
 
+class WeekOut(Out, frozen=True, kw_only=True):
+    """Of `due` bouts in the week of this Monday, `done` had something done in them; `ahead` are still to come.
+
+    What is on hold, or what no reminder reached them for, is in none of the three.
+    """
+
+    monday: date
+    done: int
+    due: int
+    ahead: int
+    items: Sequence[ItemOut]
+
+
+class ProgressOut(Out, frozen=True, kw_only=True):
+    """`before` are up to three weeks with anything due, the latest first."""
+
+    week: WeekOut
+    before: Sequence[WeekOut]
+
+
 @get(
     "/clinics/{clinic:str}/patients/{id:str}/adherence",
     doc=Doc(gives=PatientAdherenceOut, query=PatientQuery),
@@ -158,6 +178,24 @@ async def clinic_adherence(request: ApiRequest) -> ASGIResponse:
     """The clinic's adherence by clinician, program, ISO week or patient, each with what it stands on."""
     call = await at_clinic(request)
     return await call.read(_of_clinic, call.who, call.query(ClinicQuery), call.now)
+
+
+@get("/me/progress", doc=Doc(gives=ProgressOut))
+async def my_progress(request: ApiRequest) -> ASGIResponse:
+    """A patient's own weeks: what went well and what is ahead."""
+    call = await at_me(request)
+    return await call.read(_mine, call.who, call.now)
+
+
+def _mine(db: Connection, who: Who, now: Instant) -> ProgressOut:
+    found = counting.my_weeks(db, who.clinic, who.id, now)
+    return ProgressOut(week=_week(found.this), before=[_week(it) for it in found.before])
+
+
+def _week(it: MyWeek) -> WeekOut:
+    way = it.progress
+    items = [_item(one) for one in it.items]
+    return WeekOut(monday=it.monday, done=way.done, due=way.due, ahead=way.ahead, items=items)
 
 
 def _of_patient(db: Connection, who: Who, id: str, query: PatientQuery, now: Instant) -> PatientAdherenceOut:
@@ -218,4 +256,4 @@ def _item(it: Item) -> ItemOut:
     )
 
 
-ROUTES = (patient_adherence, clinic_adherence)
+ROUTES = (patient_adherence, clinic_adherence, my_progress)

@@ -36,6 +36,14 @@ ITEMS = {
     "not_reached": "not reached by a reminder",
     "open": "still open",
 }
+# The same to the patient: what happened, never what should have.
+MY_ITEMS = {
+    **ITEMS,
+    "late": "done",
+    "excused": "on hold, nothing to do",
+    "not_reached": "not logged; our reminder did not reach you",
+    "open": "still ahead",
+}
 BANDS = {"on track": "on track", "partial": "partly on track", "low": "low", "not enough data": "not enough data"}
 REASONS = {
     "too_sore": "too sore",

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,9 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from programs.adherence import COUNTED, ITEM_STATES, Adherence, Item, ledger, sum_up
+from programs import adherence
+from programs.adherence import COUNTED, ITEM_STATES, Adherence, Item, Progress, coverage, ledger, progress, sum_up
 from programs.completions import Completion, Kept
-from programs.dosage import Dosage, Prescription
+from programs.dosage import Dosage, Prescription, check_prescription
+from programs.errors import Invalid
 from programs.schedule import Course, Hold, Revision, Terms, wall_at
 
 MONDAY = date(2026, 6, 1)
@@ -332,3 +335,76 @@ def test_a_number_has_a_band(percent: float | None, band: str) -> None:
 
 def test_every_state_counts_or_is_left_out_on_purpose() -> None:
     assert set(ITEM_STATES) - COUNTED == {"excused", "not_reached", "open"}
+
+
+def test_the_example_of_the_documentation_is_what_is_counted() -> None:
+    """docs/adherence.md, word for word: its table of what was logged, its table of slots, its number."""
+    page = (Path(adherence.__file__).parent / "docs" / "adherence.md").read_text("utf-8")
+    walk = Prescription("walking", Dosage(minutes=10))
+    bridges = Prescription("hip_bridge", Dosage(sets=3, reps=10))
+    thursday = wall_at(MONDAY + timedelta(days=3), "00:00")
+    hold = Hold("h", thursday, thursday + 1440, ("walking",), "flare")
+    it = course(revisions=(Revision(1, 0, Terms((bridges, walk), ("09:00",), MONDAY)),), holds=(hold,))
+    walks = [(0, "done"), (2, "partly")]
+    kept = [did(0, sets=6), did(1, "skipped", reason="too_sore"), did(2, "partly", sets=1), did(3, days_late=1)]
+    kept += [
+        msgspec.structs.replace(one, value=msgspec.structs.replace(one.value, exercise="walking"))
+        for one in (did(day, outcome) for day, outcome in walks)
+    ]
+    items = week(it, *kept, days=4)
+    names = {"hip_bridge": "bridges", "walking": "walking"}
+    for item in items:
+        assert f"| {names[item.exercise]}, {clock(item.wall):%A} | {item.state} |" in page
+    found = sum_up(items)
+    assert f"**{found.percent} %, {found.band}, n = {found.n}**" in page
+    covered = coverage(items)
+    assert f"logged on {covered.logged} of {covered.due} days" in page
+
+
+def test_the_same_instant_twice_is_one_item() -> None:
+    """RADAR-Appserver: an unused index made `repeat: 2` the same instant twice. Here no time can be named twice, and
+    one bout logged by two phones is one item."""
+    with pytest.raises(Invalid, match="different"):
+        check_prescription(Prescription("hip_bridge", Dosage(sets=3, reps=10), times=("09:00", "09:00")))
+    other_phone = did(0)
+    value = msgspec.structs.replace(other_phone.value, id="other")
+    items = week(course(), did(0), msgspec.structs.replace(other_phone, value=value), days=1)
+    assert [(it.state, it.sets_done) for it in items] == [("done", 3)]
+
+
+def test_a_changed_plan_does_not_move_what_was_done_to_another_item() -> None:
+    """CareKit finds an outcome by its index in the schedule: one more time of day earlier, and it is another bout's."""
+    start, wednesday = wall_at(MONDAY, "00:00"), wall_at(MONDAY + timedelta(days=2), "00:00")
+    once, twice = (course(*times).revisions[0].terms for times in (("18:00",), ("07:00", "18:00")))
+    plan = course(revisions=(Revision(1, start, once), Revision(2, wednesday, twice)))
+    items = week(plan, did(0, at="18:00"), did(2, at="18:00"), days=3)
+    assert [(clock(it.wall).hour, it.revision, it.state) for it in items] == [
+        (18, 1, "done"),
+        (18, 1, "missed"),
+        (7, 2, "missed"),
+        (18, 2, "done"),
+    ]
+
+
+def test_an_edited_plan_keeps_what_was_done_before() -> None:
+    """OpenTeleRehab deletes completed activities when a plan is edited."""
+    start, thursday = wall_at(MONDAY, "00:00"), wall_at(MONDAY + timedelta(days=3), "12:00")
+    other = Terms((Prescription("walking", Dosage(minutes=10)),), ("09:00",), MONDAY)
+    plan = course(revisions=(Revision(1, start, course().revisions[0].terms), Revision(2, thursday, other)))
+    items = week(plan, did(0), did(1), did(3))
+    assert [it.state for it in items if it.exercise == "hip_bridge"] == ["done", "done", "missed", "done"]
+    assert len([it for it in items if it.exercise == "walking"]) == 3
+
+
+@pytest.mark.parametrize("parts", [2, 3, 7])
+def test_tallies_of_parts_add_up_to_the_whole(parts: int) -> None:
+    """A third, a half and two thirds: exact, in whatever order."""
+    items = week(course(), did(0, sets=1), did(1, sets=2), did(2, "partly"), did(3), did(5, sets=1))
+    cut = [adherence.tally(it for it in items if it.day % parts == part) for part in range(parts)]
+    assert sum(reversed(cut), adherence.Tally()) == adherence.tally(items)
+
+
+def test_a_patient_reads_of_what_they_did_and_what_is_ahead() -> None:
+    hold = Hold("h", wall_at(MONDAY + timedelta(days=4), "00:00"), None, (), "flare")
+    items = week(course("09:00", "18:00", holds=(hold,)), did(0), did(1, "skipped"), did(2, "partly"), now=3)
+    assert progress(items) == Progress(done=2, due=8, ahead=2)

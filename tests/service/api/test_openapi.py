@@ -81,6 +81,7 @@ POST /api/v1/me/completions
 POST /api/v1/me/receipts
 GET /api/v1/me/push-key
 GET /api/v1/me/today
+GET /api/v1/me/progress
 GET /healthz
 GET /exercises/{file}
 """

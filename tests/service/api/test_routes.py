@@ -119,6 +119,7 @@ CASES = (
     Case("GET", f"{CLINIC_PATH}/questions", BEN),
     Case("GET", f"{CLINIC_PATH}/check-in-form?step=day1&muscles=TFL", BEN),
     Case("GET", "/me/today", ADA),
+    Case("GET", "/me/progress", ADA),
     Case("GET", "/me/check-ins", ADA),
     Case("POST", "/me/check-ins/s1-evening/answers", ADA, {"answers": {"q_sore": 3}}),
     Case("POST", "/me/completions", ADA, {"items": [DONE]}),

@@ -10,6 +10,7 @@ from programs.instants import DAY, MINUTE
 from programs.schedule import wall_at
 from service import care
 from service.clock import SetClock
+from service.console.charts.bars import Bar, bars
 from service.database import Database
 from tests.service.console.conftest import Browser
 from tests.service.console.reader import Reader
@@ -80,3 +81,53 @@ async def test_dates_that_cannot_be_are_explained_and_kept(browser: Browser, wor
         assert words in reply.text
         assert "By clinician" in reply.text
     assert Reader((await ben.get("/clinic/adherence?from=last+week")).text).forms[1].fields["from"] == "last week"
+
+
+async def test_a_patients_numbers_stand_with_every_item(browser: Browser, world: Database, clock: SetClock) -> None:
+    await a_week(world, clock)
+    ben = browser(BEN)
+    assert "/clinic/patients/ada/adherence" in (await ben.get("/clinic/patients/ada")).text
+    page = Reader((await ben.get("/clinic/patients/ada/adherence")).text)
+    squares = [tag for name, tag in page.tags if name == "rect"]
+    assert len(squares) == 16 + 8  # fourteen items and today's two, and the eight of the legend
+    text = (await ben.get("/clinic/patients/ada/adherence")).text
+    for words in ("Last 7 days: <strong>50% of 12", "Last 28 days: <strong>50% of 14", "on 7 of 7 days", "2026-W23"):
+        assert words in text, words
+    assert (await browser(DOV).get("/clinic/patients/ada/adherence")).status_code == 404
+
+
+async def test_a_patient_without_a_program_has_no_number_and_no_chart(browser: Browser) -> None:
+    text = (await browser(BEN).get("/clinic/patients/ada/adherence")).text
+    assert "No exercise was due" in text
+    assert "not enough data (0)" in text
+    for by in ("clinician", "program", "week", "patient"):
+        assert "No exercise was due in this time" in (await browser(BEN).get(f"/clinic/adherence?by={by}")).text
+
+
+async def test_the_lowest_patients_are_listed_by_name_with_a_bar(
+    browser: Browser, world: Database, clock: SetClock
+) -> None:
+    await a_week(world, clock)
+    page = Reader((await browser(BEN).get("/clinic/adherence?by=patient")).text)
+    assert "/clinic/patients/ada/adherence" in {tag.get("href") for _, tag in page.tags}
+    assert next(tag for name, tag in page.tags if name == "svg")["role"] == "img"
+
+
+async def test_a_patient_sees_what_went_well_and_what_is_ahead(
+    browser: Browser, world: Database, clock: SetClock
+) -> None:
+    """Never what was missed, never a percentage: clinical.md 7.4."""
+    await a_week(world, clock)
+    ada = browser(ADA)
+    assert "/progress" in (await ada.get("/today")).text
+    text = (await ada.get("/progress")).text
+    assert "<strong>0 of 7</strong> sessions. 7 still ahead." in text
+    assert "Week of Monday 1 June: <strong>7 of 7</strong> sessions." in text
+    assert not [word for word in ("missed", "failed", "compliance", "%", "low") if word in text.lower()]
+
+
+async def test_names_in_a_chart_are_text_and_nothing_else() -> None:
+    drawing = bars([Bar("<script>x</script>", 50.0, 3, "partial"), Bar("a" * 80, None, 1, "not enough data")], 'a "b"')
+    assert "<script>" not in drawing
+    assert "not enough data (n 1)" in drawing
+    assert 'aria-label="a &#34;b&#34;"' in drawing
