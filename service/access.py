@@ -107,7 +107,13 @@ LINES: Mapping[str, Line] = {
     "POST /api/v1/clinics/{clinic}/triage/watch": Line(ADMIN),
     "POST /api/v1/clinics/{clinic}/triage/on-call": Line(ADMIN),
     "POST /api/v1/clinics/{clinic}/flags/{id}/acknowledge": Line(STAFF, "", "flag:id"),
+    "GET /api/v1/clinics/{clinic}/patients/{id}/outcomes": Line(STAFF, "read outcomes", "patient:id"),
+    "POST /api/v1/clinics/{clinic}/patients/{id}/activities": Line(STAFF, "", "patient:id", _TREATING),
     # the API: a patient's own part
+    "GET /api/v1/me/outcomes": Line(PATIENT),
+    "POST /api/v1/me/activities": Line(PATIENT),
+    "POST /api/v1/me/activities/{id}/end": Line(PATIENT),
+    "POST /api/v1/me/ratings": Line(PATIENT),
     "GET /api/v1/me/today": Line(PATIENT),
     "GET /api/v1/me/progress": Line(PATIENT),
     "GET /api/v1/me/check-ins": Line(PATIENT),

@@ -9,11 +9,12 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import Connection
 
-from notifications import addresses, alerts, escalation, outbox, preferences, receipts
+from notifications import addresses, alerts, outbox, preferences, receipts
 from notifications.agenda import bout_subject, reminded_every
 from notifications.preferences import Preferences
 from notifications.timing import EPOCH_DAY, zone, zone_names
 from programs import (
+    activities,
     cards,
     checkins,
     completions,
@@ -25,10 +26,10 @@ from programs import (
     plans,
     protocols,
     rollup,
-    rules,
     silence,
     treating,
 )
+from programs.activities import Activity, Rating
 from programs.aftercare import CheckIn, Protocol
 from programs.cards import Card, Entry
 from programs.checkins import Answered, Flag
@@ -39,14 +40,13 @@ from programs.errors import Conflict, Invalid, did_you_mean
 from programs.ids import new_id
 from programs.instants import DAY, Instant
 from programs.needling import NeedlingSession, Recorded
-from programs.people import ClinicSettings, Patient, Stamp, TriageOff, Watch
+from programs.people import ClinicSettings, Patient, Stamp
 from programs.plans import Assignment
 from programs.protocols import Version
-from programs.rules import Author
 from programs.schedule import DAY_MINUTES, Course, Hold, Terms, wall_at
 from programs.templates import Template
 from programs.treating import Opening
-from programs.triage import NOT_APPROVED, safety_text
+from programs.triage import safety_text
 from programs.wording import CardWords
 from service import audit
 
@@ -381,6 +381,29 @@ def confirm(db: Connection, who: Who, message: str, kind: receipts.Kind, at: Ins
     return fresh
 
 
+def add_activity(db: Connection, who: Who, patient: str, id: str, words: str, now: Instant) -> Activity:
+    """Something the patient finds hard, in their words, typed by them or by whoever sits with them."""
+    people.lock(db, who.clinic, [patient])
+    people.patient_of(db, who.clinic, patient)
+    found = activities.add(db, who.clinic, patient, Activity(id, words, str(who), now, None))
+    audit.note(db, who.clinic, str(who), "add activity", patient, id, now)
+    return found
+
+
+def end_activity(db: Connection, who: Who, patient: str, id: str, now: Instant) -> Activity:
+    found = activities.end(db, who.clinic, patient, id, now)
+    audit.note(db, who.clinic, str(who), "end activity", patient, id, now)
+    return found
+
+
+def rate(db: Connection, who: Who, it: Rating, now: Instant) -> Rating:
+    people.lock(db, who.clinic, [who.id])
+    found = activities.rate(db, who.clinic, who.id, it, now)
+    people.reacted(db, who.clinic, who.id, now)
+    _follow(db, who, "rate activities", who.id, it.id, now)
+    return found
+
+
 # flags, rules and silence
 
 
@@ -396,68 +419,3 @@ def follow_up(db: Connection, who: Who, check_in_id: str, note: str, now: Instan
     patient = silence.follow(db, who.clinic, check_in_id, note, str(who), now)
     audit.note(db, who.clinic, str(who), "follow up unanswered check-in", patient, check_in_id, now)
     return patient
-
-
-def approve_rules(db: Connection, who: Who, versions: Mapping[str, str], now: Instant) -> None:
-    """Rule id -> the version that was read; all of them or none."""
-    author = _author(db, who, now)
-    for id, version in versions.items():
-        rules.approve(db, who.clinic, id, version, author)
-        audit.note(db, who.clinic, str(who), f"approve version {version} of rule", "", id, now)
-
-
-def switch_rule(db: Connection, who: Who, id: str, on: bool, reason: str, now: Instant) -> None:
-    rules.switch(db, who.clinic, id, on, reason, _author(db, who, now))
-    audit.note(db, who.clinic, str(who), f"switch rule {'on' if on else 'off'}", "", id, now)
-
-
-def switch_triage(db: Connection, who: Who, on: bool, reason: str, now: Instant) -> ClinicSettings:
-    """Off, answers are kept and shown as they are, and nothing is read into them. Flags that were raised stay."""
-    reason = reason.strip()
-    if not on and not 1 <= len(reason) <= rules.LONGEST_REASON:
-        raise Invalid("reason", f"must be from 1 to {rules.LONGEST_REASON} characters", "Your colleagues will read it.")
-    off = None if on else TriageOff(reason, _author(db, who, now).name, now)
-    audit.note(db, who.clinic, str(who), f"switch triage {'on' if on else 'off'}", "", who.clinic, now)
-    return people.change_settings(db, who.clinic, {"triage_off": off})
-
-
-def set_watch(db: Connection, who: Who, it: Watch, now: Instant) -> ClinicSettings:
-    """How long flags may wait and who is told next; it holds for flags raised from now on."""
-    escalation.check(it, {one.id for one in people.staff_of(db, who.clinic) if one.ended_at is None})
-    audit.note(db, who.clinic, str(who), "change who is told of flags", "", who.clinic, now)
-    return people.change_settings(db, who.clinic, {"watch": it})
-
-
-def set_on_call(db: Connection, who: Who, mailbox: str, now: Instant) -> None:
-    """The clinic's on-call address, which "on-call" in the chain stands for."""
-    addresses.put_address(db, who.clinic, escalation.ON_CALL, escalation.ON_CALL, "email", {"mailbox": mailbox}, now)
-    audit.note(db, who.clinic, str(who), "change on-call address", "", escalation.ON_CALL, now)
-
-
-def triage_warnings(db: Connection, clinic: str) -> list[str]:
-    """What is still missing before a clinic relies on its flags."""
-    it = people.clinic_of(db, clinic)
-    found = []
-    if not it.settings.triage_off and any(one.approved_by == NOT_APPROVED for one in rules.decided(db, clinic)):
-        found.append("Some rules are not yet approved by a clinician.")
-    staff = [one for one in people.staff_of(db, clinic) if one.ended_at is None]
-    fallback = it.settings.watch.chain or [one.id for one in staff if one.role == "admin"]
-    if not fallback:
-        found.append("Nobody is named to be told when a clinician does not acknowledge a flag.")
-    people_told = [*(one.id for one in staff), *fallback]
-    unreachable = set(people_told) - set(addresses.living(db, clinic, people_told))
-    if unreachable:
-        names = sorted({one.id: one.name for one in staff}.get(id, "the on-call address") for id in unreachable)
-        found.append(f"No message about a flag reaches {', '.join(names)}.")
-    admins = {one.id for one in staff if one.role == "admin"}
-    if not it.settings.clinicians_see_all and set(fallback) - admins - {escalation.ON_CALL}:
-        found.append("Who is told next may not see the patient: clinicians here see only those they treat.")
-    if not emergency_number(it.country):
-        found.append("The emergency number of your country is not known here; patients read words instead of a number.")
-    if not it.phone:
-        found.append("Your clinic has no phone number here for patients to call.")
-    return found
-
-
-def _author(db: Connection, who: Who, now: Instant) -> Author:
-    return Author(str(who), people.clinician_of(db, who.clinic, who.id), now)

@@ -16,7 +16,7 @@ from programs.instants import Instant
 from programs.people import TriageOff, Watch
 from programs.rules import Decided
 from programs.triage import Tier
-from service import care
+from service import rulebook
 from service.api.call import ApiRequest, at_clinic
 from service.api.doc import Doc
 from service.api.wire import Body, Out, maybe_stamp, stamp
@@ -151,27 +151,27 @@ def _rule(db: Connection, who: Who, id: str) -> RuleOut:
 
 
 def _approve(db: Connection, who: Who, id: str, version: str, now: Instant) -> RuleOut:
-    care.approve_rules(db, who, {id: version}, now)
+    rulebook.approve_rules(db, who, {id: version}, now)
     return _rule(db, who, id)
 
 
 def _switch_rule(db: Connection, who: Who, id: str, it: SwitchIn, now: Instant) -> RuleOut:
-    care.switch_rule(db, who, id, it.on, it.reason, now)
+    rulebook.switch_rule(db, who, id, it.on, it.reason, now)
     return _rule(db, who, id)
 
 
 def _switch(db: Connection, who: Who, it: SwitchIn, now: Instant) -> TriageOut:
-    care.switch_triage(db, who, it.on, it.reason, now)
+    rulebook.switch_triage(db, who, it.on, it.reason, now)
     return _triage(db, who)
 
 
 def _watch(db: Connection, who: Who, it: Watch, now: Instant) -> TriageOut:
-    care.set_watch(db, who, it, now)
+    rulebook.set_watch(db, who, it, now)
     return _triage(db, who)
 
 
 def _on_call(db: Connection, who: Who, mailbox: str, now: Instant) -> TriageOut:
-    care.set_on_call(db, who, mailbox, now)
+    rulebook.set_on_call(db, who, mailbox, now)
     return _triage(db, who)
 
 
@@ -183,7 +183,7 @@ def _triage(db: Connection, who: Who) -> TriageOut:
         off=off_out(it.triage_off),
         watch=it.watch,
         on_call=getattr(on_call, "mailbox", None),
-        warnings=care.triage_warnings(db, who.clinic),
+        warnings=rulebook.warnings(db, who.clinic),
     )
 
 

@@ -23,7 +23,7 @@ from programs.schedule import Course, day_of
 from programs.silence import Silent
 from programs.treating import Sight
 from programs.triage import TIERS
-from service import care, counting
+from service import care, counting, rulebook
 from service.access import sight_of
 from service.care import Who
 from service.console.doors import clinician_here
@@ -78,7 +78,7 @@ def board(db: Connection, who: Who, after: str, now: Instant) -> Board:
         flags=raised(db, clinic, flags),
         unreached=_unreached(db, clinic, current, now),
         silent=_silent(db, clinic, now, sight),
-        warnings=care.triage_warnings(db, clinic),
+        warnings=rulebook.warnings(db, clinic),
         patients=_listed(db, clinic, shown[:PATIENTS_A_PAGE], flags, now),
         after=shown[PATIENTS_A_PAGE - 1].id if len(shown) > PATIENTS_A_PAGE else "",
     )

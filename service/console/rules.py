@@ -13,7 +13,7 @@ from programs import people, rules
 from programs.errors import Conflict, Invalid
 from programs.people import ClinicSettings, Opening, Watch
 from programs.rules import Decided
-from service import care
+from service import rulebook
 from service.care import Who
 from service.console.doors import Here, clinician_here
 from service.console.forms import PageRequest, Typed, a_number, typed
@@ -43,7 +43,7 @@ def board(db: Connection, who: Who) -> Board:
         people.clinic_of(db, who.clinic).settings,
         {**staff, ON_CALL: "the on-call address"},
         str(getattr(on_call, "mailbox", "")),
-        care.triage_warnings(db, who.clinic),
+        rulebook.warnings(db, who.clinic),
     )
 
 
@@ -63,21 +63,21 @@ async def approve(request: PageRequest) -> Response[str]:
     """The boxes that were ticked: each holds the rule and the version that was read."""
     here = await clinician_here(request)
     ticked = dict(one.partition(" ")[::2] for one in (await typed(request)).all("rule"))
-    return await _try(here, care.approve_rules, ticked)
+    return await _try(here, rulebook.approve_rules, ticked)
 
 
 @post(f"{PATH}/{{id:str}}/switch")
 async def switch_rule(request: PageRequest, id: FromPath[str]) -> Response[str]:
     here = await clinician_here(request)
     it = await typed(request)
-    return await _try(here, care.switch_rule, id, it["on"] == "yes", it["reason"])
+    return await _try(here, rulebook.switch_rule, id, it["on"] == "yes", it["reason"])
 
 
 @post("/clinic/triage/switch")
 async def switch_triage(request: PageRequest) -> Response[str]:
     here = await clinician_here(request)
     it = await typed(request)
-    return await _try(here, care.switch_triage, it["on"] == "yes", it["reason"])
+    return await _try(here, rulebook.switch_triage, it["on"] == "yes", it["reason"])
 
 
 @post("/clinic/triage/watch")
@@ -112,8 +112,8 @@ def _opening(it: Typed, day: str) -> Opening | None:
 
 def _set(db: Connection, who: Who, watch: Watch, mailbox: str, now: int) -> None:
     if mailbox:
-        care.set_on_call(db, who, mailbox, now)
-    care.set_watch(db, who, watch, now)
+        rulebook.set_on_call(db, who, mailbox, now)
+    rulebook.set_watch(db, who, watch, now)
 
 
 async def _try(here: Here, verb: Any, *args: Any) -> Response[str]:

@@ -18,7 +18,7 @@ from programs.errors import Conflict, Invalid, NoSuchRecord
 from programs.instants import DAY, HOUR, MINUTE, Instant, of
 from programs.people import Watch
 from programs.triage import NOT_APPROVED, RULES
-from service import care
+from service import care, rulebook
 from service.clock import SetClock
 from service.database import Database
 from service.jobs import Worker
@@ -236,7 +236,7 @@ async def test_operators_see_how_many_flags_nobody_acknowledged_and_nothing_else
 async def test_an_approval_stands_on_flags_from_then_on_and_only_at_that_clinic(clinic: Database) -> None:
     before = await report(clinic, {"q_sore": 9}, NOON + HOUR)
     versions = {rule.id: rule.version for rule in RULES}
-    await clinic.write(care.approve_rules, BEN, versions, NOON + 2 * HOUR)
+    await clinic.write(rulebook.approve_rules, BEN, versions, NOON + 2 * HOUR)
     after = await report(clinic, {"rf_cough": True}, NOON + 3 * HOUR)
     found = [(await clinic.read(checkins.flag_of, CLINIC, id)).finding.approved_by for id in before + after[:1]]
     assert found == [NOT_APPROVED, "Ben, 2026-06-01"]
@@ -245,44 +245,44 @@ async def test_an_approval_stands_on_flags_from_then_on_and_only_at_that_clinic(
 
 
 async def test_a_changed_rule_needs_a_new_approval(clinic: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    await clinic.write(care.approve_rules, BEN, {"sore_severe": "1"}, NOON)
+    await clinic.write(rulebook.approve_rules, BEN, {"sore_severe": "1"}, NOON)
     changed = tuple(msgspec.structs.replace(rule, version="2") for rule in RULES)
     monkeypatch.setattr("programs.rules.RULES", changed)
     monkeypatch.setattr("programs.rules.RULE", {rule.id: rule for rule in changed})
     it = next(one for one in await clinic.read(rules.decided, CLINIC) if one.rule.id == "sore_severe")
     assert (it.approved_by, it.approved_version) == (NOT_APPROVED, "1")
     with pytest.raises(Conflict):
-        await clinic.write(care.approve_rules, BEN, {"sore_severe": "1"}, NOON)
-    await clinic.write(care.approve_rules, CLEO, {"sore_severe": "2"}, NOON)
+        await clinic.write(rulebook.approve_rules, BEN, {"sore_severe": "1"}, NOON)
+    await clinic.write(rulebook.approve_rules, CLEO, {"sore_severe": "2"}, NOON)
     it = next(one for one in await clinic.read(rules.decided, CLINIC) if one.rule.id == "sore_severe")
     assert (it.approved_by, it.approved_version) == ("Cleo, 2026-06-01", "2")
 
 
 async def test_a_rule_is_switched_off_for_a_reason_and_on_again(clinic: Database) -> None:
     with pytest.raises(Invalid, match="reason"):
-        await clinic.write(care.switch_rule, BEN, "sore_severe", False, " ", NOON)
-    await clinic.write(care.switch_rule, BEN, "sore_severe", False, "We ask at the desk.", NOON)
+        await clinic.write(rulebook.switch_rule, BEN, "sore_severe", False, " ", NOON)
+    await clinic.write(rulebook.switch_rule, BEN, "sore_severe", False, "We ask at the desk.", NOON)
     assert await report(clinic, {"q_sore": 9}, NOON + HOUR) == ()
     assert len(await report(clinic, {"q_sore": 9}, NOON + 25 * HOUR, "day1")) == 0
     it = next(one for one in await clinic.read(rules.decided, CLINIC) if one.rule.id == "sore_severe")
     assert (it.off, it.off_reason, it.name) == (True, "We ask at the desk.", "Ben")
-    await clinic.write(care.switch_rule, BEN, "sore_severe", True, "", NOON + 26 * HOUR)
+    await clinic.write(rulebook.switch_rule, BEN, "sore_severe", True, "", NOON + 26 * HOUR)
     assert len(await report(clinic, {"q_sore": 9}, NOON + 49 * HOUR, "day2")) == 1
 
 
 async def test_an_emergency_rule_cannot_be_switched_off_alone(clinic: Database) -> None:
     for rule in (rule for rule in RULES if rule.tier == "emergency"):
         with pytest.raises(Conflict):
-            await clinic.write(care.switch_rule, BEN, rule.id, False, "too many alarms", NOON)
+            await clinic.write(rulebook.switch_rule, BEN, rule.id, False, "too many alarms", NOON)
     with pytest.raises(NoSuchRecord):
-        await clinic.write(care.switch_rule, BEN, "moon_phase", False, "no", NOON)
+        await clinic.write(rulebook.switch_rule, BEN, "moon_phase", False, "no", NOON)
 
 
 async def test_switched_off_answers_are_kept_and_nothing_is_read_into_them(clinic: Database) -> None:
     standing = await report(clinic, {"rf_blood": True}, NOON + HOUR)
     with pytest.raises(Invalid, match="reason"):
-        await clinic.write(care.switch_triage, BEN, False, "", NOON)
-    await clinic.write(care.switch_triage, BEN, False, "Not assessed for our country yet.", NOON + HOUR)
+        await clinic.write(rulebook.switch_triage, BEN, False, "", NOON)
+    await clinic.write(rulebook.switch_triage, BEN, False, "Not assessed for our country yet.", NOON + HOUR)
     reply = await clinic.write(care.answer, ADA, "s1-day1", {"rf_breath": True, "q_sore": 9}, NIGHT, NIGHT)
     assert (reply.tier, reply.safety, reply.answered.findings, reply.answered.flags) == ("", "", (), ())
     assert (await clinic.read(checkins.answers_of, CLINIC, "s1"))["s1-day1"] == {"rf_breath": True, "q_sore": 9}
@@ -291,7 +291,7 @@ async def test_switched_off_answers_are_kept_and_nothing_is_read_into_them(clini
     await clinic.write(care.answer, ADA, "s1-day2", calm, NOON + 2 * DAY, NOON + 2 * DAY)
     states = {it.step: it.state for it in await clinic.read(checkins.session_check_ins, CLINIC, "s1")}
     assert states["day3"] == "open"  # no answer decides that it is not needed
-    await clinic.write(care.switch_triage, BEN, True, "", NOON + 2 * DAY)
+    await clinic.write(rulebook.switch_triage, BEN, True, "", NOON + 2 * DAY)
     assert len(await report(clinic, {"q_sore": 9}, NOON + 3 * DAY, "day3")) == 2
 
 

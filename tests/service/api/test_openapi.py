@@ -74,6 +74,12 @@ GET /api/v1/me/devices
 DELETE /api/v1/clinics/{clinic}/keys/{id}
 GET /api/v1/clinics/{clinic}/keys
 POST /api/v1/clinics/{clinic}/keys
+GET /api/v1/clinics/{clinic}/patients/{id}/outcomes
+POST /api/v1/clinics/{clinic}/patients/{id}/activities
+GET /api/v1/me/outcomes
+POST /api/v1/me/activities
+POST /api/v1/me/activities/{id}/end
+POST /api/v1/me/ratings
 PUT /api/v1/me/addresses/{id}
 GET /api/v1/me/check-ins
 POST /api/v1/me/check-ins/{id}/answers

@@ -118,6 +118,12 @@ CASES = (
     Case("POST", f"{CLINIC_PATH}/triage/switch", ANA, {"on": False, "reason": "not assessed yet"}),
     Case("GET", f"{CLINIC_PATH}/questions", BEN),
     Case("GET", f"{CLINIC_PATH}/check-in-form?step=day1&muscles=TFL", BEN),
+    Case("GET", f"{CLINIC_PATH}/patients/ada/outcomes", BEN),
+    Case("POST", f"{CLINIC_PATH}/patients/ada/activities", BEN, {"words": "Stairs"}, 201),
+    Case("GET", "/me/outcomes", ADA),
+    Case("POST", "/me/activities", ADA, {"words": "Tie my shoes"}, 201),
+    Case("POST", "/me/ratings", ADA, {"scores": {"shoes": 3}}, 201),
+    Case("POST", "/me/activities/shoes/end", ADA),
     Case("GET", "/me/today", ADA),
     Case("GET", "/me/progress", ADA),
     Case("GET", "/me/check-ins", ADA),
@@ -150,6 +156,7 @@ def furnished(db: Connection, now: Instant) -> dict[str, str]:
     """
     care.record_session(db, BEN, "s0", session(NOON - 49 * HOUR), NOON - 48 * HOUR)
     care.save_program(db, BEN, Template("kept", "Hips", terms().prescriptions), now)
+    care.add_activity(db, ADA, "ada", "shoes", "Put on my shoes", NOON)
     reply = care.answer(db, ADA, "s1-evening", {"rf_bleed": True}, now, now)
     people.add_clinician(db, ANA.clinic, ANA.id, "Ana", "admin")
     let_in(db, ANA)
@@ -199,6 +206,7 @@ def test_every_route_is_on_the_list() -> None:
         "KEY": "{id}",
         "OLD": "{id}",
         "s0-evening": "{id}",
+        "shoes": "{id}",
         "hip_bridge.svg": "{file}",
         "s1-evening": "{id}",
         "written": "{id}",
