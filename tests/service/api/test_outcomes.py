@@ -35,6 +35,7 @@ async def test_soreness_and_usual_pain_stand_apart_and_in_hours_since_needling(a
 async def test_activities_are_named_rated_at_the_start_and_again_after_two_weeks(api: Api) -> None:
     assert (await api("GET", "/me/outcomes", ADA)).json()["due"] is False
     shoes = (await api("POST", "/me/activities", ADA, {"words": "  Put on\tmy shoes "})).json()
+    api.clock.move_to(EVENING + 1)
     stairs = (await api("POST", "/clinics/riverside/patients/ada/activities", BEN, {"words": "Escaleras"})).json()
     assert shoes["words"] == "Put on my shoes"
     it = (await api("GET", "/me/outcomes", ADA)).json()
@@ -42,17 +43,17 @@ async def test_activities_are_named_rated_at_the_start_and_again_after_two_weeks
     await api("POST", "/me/ratings", ADA, {"scores": {shoes["id"]: 2, stairs["id"]: 4}})
     it = (await api("GET", "/me/outcomes", ADA)).json()
     assert (it["due"], it["activities_change"]) == (False, None)
-    api.clock.move_to(EVENING + 14 * DAY)
+    api.clock.move_to(EVENING + 15 * DAY)
     it = (await api("GET", "/me/outcomes", ADA)).json()
     assert (it["due"], it["ask"]["change"][:12]) == (True, "Think of the")
     await api("POST", f"/me/activities/{stairs['id']}/end", ADA)
     reply = await api("POST", "/me/ratings", ADA, {"scores": {shoes["id"]: 5}, "change": 4})
-    assert reply.json()["rated_at"] == say(EVENING + 14 * DAY)
+    assert reply.json()["rated_at"] == say(EVENING + 15 * DAY)
     it = (await api("GET", PATH, BEN)).json()
     assert (it["activities_change"]["points"], it["activities_change"]["size"]) == (3, "large")
     assert (it["felt_change"]["points"], it["felt_change"]["direction"]) == (4, "better")
     assert [[one["score"] for one in activity["scores"]] for activity in it["activities"]] == [[2, 5], [4]]
-    assert it["activities"][1]["ended_at"] == say(EVENING + 14 * DAY)
+    assert it["activities"][1]["ended_at"] == say(EVENING + 15 * DAY)
 
 
 async def test_a_rating_sent_twice_is_one(api: Api) -> None:
