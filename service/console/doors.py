@@ -91,7 +91,8 @@ async def visitor(request: PageRequest) -> Here | None:
     desk = desk_of(request)
     token = sent(request, COOKIE)
     held = await desk.gate.held(token) if token else None
-    if held is None or held.use == "key":  # for machines, in a header: a browser is given none
+    # A key is for machines, in a header: a browser is given none. Whoever has no pages is nobody here.
+    if held is None or held.use == "key" or held.who.kind not in HOMES:
         request.state.here = request.state.held = None
         return None
     deed = deed_of(request.scope, held.who, address_of(request.scope, desk.settings.proxies), desk.clock.now())

@@ -38,7 +38,8 @@ class Row(NamedTuple):
 ID, PATIENT = {"id": "patient"}, {"patient": "patient"}
 SESSION, FLAG, PLAN = {"id": "session"}, {"id": "flag"}, {"patient": "patient", "id": "plan"}
 PLAN_PAGE = {"id": "patient", "plan": "plan"}
-MADE, SEEN_OTHER, UNREADABLE = (201,), (303,), (404, 422)
+MADE, SEEN_OTHER, UNREADABLE, NOT_IN = (201,), (303,), (404, 422), (403,)
+DONE_OR_SAID = (200, 303, 422)  # a page that does it, or says beside the form why not
 
 NEEDLED = {"patient_id": "$patient", "ended_at": "2026-06-01T11:00:00-04:00", "muscles": ["TFL"], "side": "left"}
 TERMS = {"prescriptions": [{"exercise": "hip_bridge", "dosage": {"sets": 3, "reps": 10}}], "times": ["09:00"]}
@@ -69,6 +70,10 @@ CALF: dict[str, Any] = {
         }
     },
 }
+PROTOCOL = {
+    "steps": [{"name": "day7", "opens": 156, "target": 168, "closes": 204}],
+    "left_out": dict.fromkeys(("evening", "day1", "day2", "day3"), "This clinic phones everybody itself."),
+}
 VISIT = {
     "id": "made-once",
     "muscles": ["glute med"],
@@ -91,6 +96,10 @@ ROWS: Mapping[str, Row] = {
     f"PUT {API}/exercises/{{id}}/words": Row("staff", body={"words": {}}, fixed={"id": "walking"}),
     f"GET {API}/questions": Row("staff", key=True),
     f"GET {API}/check-in-form": Row("staff", key=True, query="step=day1&muscles=TFL"),
+    f"GET {API}/protocols": Row("staff", key=True),
+    f"POST {API}/protocols": Row("staff", body=PROTOCOL, ok=MADE),
+    f"GET {API}/protocols/{{id}}": Row("staff", key=True, fixed={"id": "0"}),
+    f"POST {API}/protocols/{{id}}/approve": Row("staff", fixed={"id": "0"}, ok=(200, 409)),
     f"PATCH {API}/settings": Row("admin", body={"clinicians_see_all": False}),
     f"GET {API}/break-glass": Row("admin"),
     f"GET {API}/keys": Row("admin"),
@@ -100,9 +109,9 @@ ROWS: Mapping[str, Row] = {
     f"POST {API}/rules/{{id}}/approve": Row("staff", body={"rule_version": "1"}, fixed={"id": "written"}),
     f"POST {API}/rules/{{id}}/switch": Row("staff", body={"on": False, "reason": "we call"}, fixed={"id": "written"}),
     f"GET {API}/triage": Row("staff", key=True),
-    f"POST {API}/triage/watch": Row("staff", body={"chain": ["on-call"]}),
-    f"POST {API}/triage/on-call": Row("staff", body={"mailbox": "oncall@example.org"}),
-    f"POST {API}/triage/switch": Row("staff", body={"on": False, "reason": "not assessed yet"}),
+    f"POST {API}/triage/watch": Row("admin", body={"chain": ["on-call"]}),
+    f"POST {API}/triage/on-call": Row("admin", body={"mailbox": "oncall@example.org"}),
+    f"POST {API}/triage/switch": Row("admin", body={"on": False, "reason": "not assessed yet"}),
     f"PUT {API}/addresses/{{id}}": Row("staff", body=MAIL, fixed={"id": "a-new-one"}),
     f"GET {API}/patients": Row("staff", key=True),
     f"POST {API}/patients": Row(
@@ -162,6 +171,27 @@ ROWS: Mapping[str, Row] = {
     "GET /clinic/keys": Row("admin"),
     "POST /clinic/keys": Row("admin", form={"name": "Calendar", "verbs": "read patients"}, ok=(200, 409)),
     "POST /clinic/keys/{id}/end": Row("admin", form={}, fixed={"id": "none"}, ok=(404,)),
+    "GET /clinic/flags/{id}": Row("staff", FLAG),
+    "GET /clinic/rules": Row("staff"),
+    "POST /clinic/rules/approve": Row("staff", form={"rule": "written 1"}, ok=DONE_OR_SAID),
+    "POST /clinic/rules/{id}/switch": Row(
+        "staff", form={"on": "no", "reason": "We phone."}, fixed={"id": "written"}, ok=DONE_OR_SAID
+    ),
+    "POST /clinic/triage/switch": Row("admin", form={"on": "no", "reason": "Not assessed yet."}, ok=DONE_OR_SAID),
+    "POST /clinic/triage/watch": Row("admin", form={}, ok=DONE_OR_SAID),
+    "POST /clinic/patients/{id}/follow-up": Row(
+        "staff", ID, form={"check_in": "$unanswered", "note": "phoned"}, ok=SEEN_OTHER
+    ),
+    # their own way in: whose it is says the session, never the request
+    "GET /account": Row("staff"),
+    "POST /account/password": Row("staff", form={"password": "short"}, ok=DONE_OR_SAID),
+    "POST /account/recovery-codes": Row("staff", form={}),
+    "POST /account/sessions/end-others": Row("staff", form={}, ok=SEEN_OTHER),
+    "POST /account/one-time-codes": Row("staff", form={}),
+    "POST /account/one-time-codes/finish": Row("staff", form={"code": "wrong"}, ok=DONE_OR_SAID),
+    "POST /account/passkeys": Row("staff", form={}),
+    "POST /account/passkeys/finish": Row("staff", form={"code": "wrong"}, ok=DONE_OR_SAID),
+    "POST /account/passkeys/{id}/remove": Row("staff", form={}, fixed={"id": "none"}, ok=DONE_OR_SAID),
     "POST /clinic/flags/{id}/acknowledge": Row("staff", FLAG, form={}, ok=SEEN_OTHER),
     "GET /clinic/patients/{id}": Row("staff", ID),
     "POST /clinic/patients/{id}/consent": Row("staff", ID, form={"given": "no", "confirmed": "yes"}, ok=SEEN_OTHER),
@@ -202,7 +232,17 @@ ROWS: Mapping[str, Row] = {
     # whoever comes by
     "GET /": Row("anybody", ok=SEEN_OTHER),
     "GET /sign-in": Row("anybody"),
-    "POST /sign-in": Row("anybody", form={"token": "wrong"}, ok=(303, 403, 422)),
+    "POST /sign-in": Row("anybody", form={"email": "nobody@example.org", "password": "wrong"}, ok=NOT_IN),
+    "GET /sign-in/second": Row("anybody", ok=SEEN_OTHER),
+    "POST /sign-in/second": Row("anybody", form={"code": "000000"}, ok=NOT_IN),
+    "POST /sign-in/passkey/options": Row("anybody", form={}),
+    "POST /sign-in/passkey": Row("anybody", form={"passkey": "{}"}, ok=NOT_IN),
+    "GET /sign-in/elsewhere": Row("anybody", ok=(403, 404)),
+    "GET /sign-in/elsewhere/back": Row("anybody", ok=(403, 404)),
+    "POST /sign-in/demo": Row("anybody", form={"token": "demo-ben"}, ok=NOT_IN),
+    "GET /join": Row("anybody"),
+    "POST /join": Row("anybody", form={"code": "wrong"}, ok=NOT_IN),
+    "POST /join/finish": Row("anybody", form={"code": "wrong"}, ok=NOT_IN),
     "POST /sign-out": Row("anybody", form={}, ok=SEEN_OTHER),
     "GET /flags": Row("anybody", ok=SEEN_OTHER),
     "GET /open/{message}": Row("anybody", {"message": "message"}, ok=SEEN_OTHER),

@@ -14,10 +14,11 @@ from programs import needling, people
 from programs.cards import Entry
 from programs.instants import HOUR, Instant
 from programs.needling import NeedlingSession
-from programs.people import Patient
+from programs.people import Patient, Role
 from programs.plans import Assignment
 from service import care, tables
 from service.access import VERBS
+from service.auth import staff
 from service.auth.devices import devices_of
 from service.auth.tokens import DEVICE, Grant, fingerprint, make_token
 from service.care import Who
@@ -69,6 +70,12 @@ CALLERS = (
     Caller("operator", "operator", CLINIC, "operator"),
     Caller("key", "key", CLINIC, "key", frozenset({"ada", "fay"}), True),
     Caller("key without verbs", "bare", CLINIC, "key", frozenset({"ada", "fay"})),
+)
+STAFF: tuple[tuple[str, str, str, Role], ...] = (
+    (CLINIC, "ben@riverside.example", "Ben", "clinician"),
+    (CLINIC, "cleo@riverside.example", "Cleo", "clinician"),
+    (CLINIC, "ana@riverside.example", "Ana", "admin"),
+    (OTHER, "dee@harbour.example", "Dee", "admin"),
 )
 OPERATOR = Who(CLINIC, "operator", "operator", sees_all=True)
 
@@ -123,8 +130,10 @@ def _records(db: Connection, person: str, doctor: Who) -> dict[str, str]:
 
 def _let_everybody_in(db: Connection) -> None:
     session = Grant("session")
+    for clinic, email, name, role in STAFF:
+        staff.add(db, clinic, email, name, role, NOON)
     for who in (BEN, CLEO, Who(CLINIC, "admin", "ana"), Who(CLINIC, "clinician", "gus"), Who(OTHER, "admin", "dee")):
-        make_token(db, who, NOON, who.id, session)
+        make_token(db, who, EVENING, who.id, session)
     for person in ("ada", "fay"):
         make_token(db, Who(CLINIC, "patient", person), NOON, person, DEVICE)
     make_token(db, Who(CLINIC, "key", "practice"), NOON, "key", Grant("key", verbs=VERBS))
