@@ -70,6 +70,7 @@ CALF: dict[str, Any] = {
         }
     },
 }
+OWN_PROGRAM = {"title": "Hips", "prescriptions": TERMS["prescriptions"]}
 PROTOCOL = {
     "steps": [{"name": "day7", "opens": 156, "target": 168, "closes": 204}],
     "left_out": dict.fromkeys(("evening", "day1", "day2", "day3"), "This clinic phones everybody itself."),
@@ -89,6 +90,10 @@ API = "/api/v1/clinics/{clinic}"
 ROWS: Mapping[str, Row] = {
     f"GET {API}": Row("staff", key=True),
     f"GET {API}/programs": Row("staff", key=True),
+    f"POST {API}/programs": Row("staff", body=OWN_PROGRAM, ok=MADE),
+    f"PUT {API}/programs/{{id}}": Row("staff", body=OWN_PROGRAM, fixed={"id": "kept"}, if_match='"1"'),
+    f"DELETE {API}/programs/{{id}}": Row("staff", fixed={"id": "kept"}, if_match='"1"'),
+    f"PUT {API}/settings/monitoring-labels": Row("admin", body={"labels": {"device_days_2_15": "short"}}),
     f"GET {API}/exercises": Row("staff", key=True),
     f"GET {API}/exercises/{{id}}": Row("staff", key=True, fixed={"id": "hip_bridge"}),
     f"PUT {API}/exercises/{{id}}": Row("staff", body=CALF, fixed={"id": "calf_raise"}),
@@ -127,6 +132,11 @@ ROWS: Mapping[str, Row] = {
         "staff", ID, {"plan": {**TERMS, "title": "Hip", "clinician_id": "$clinician"}}, key=True
     ),
     f"GET {API}/patients/{{id}}/adherence": Row("staff", ID, key=True, query="items=true"),
+    f"GET {API}/patients/{{id}}/monitoring": Row("staff", ID, key=True, query="evidence=true"),
+    f"POST {API}/patients/{{id}}/staff-time": Row(
+        "staff", ID, {"date": "2026-06-01", "minutes": 12, "live": True}, ok=MADE
+    ),
+    f"GET {API}/patients/{{patient}}/suggestions": Row("staff", PATIENT, key=True),
     f"GET {API}/patients/{{patient}}/devices": Row("staff", PATIENT),
     f"DELETE {API}/patients/{{patient}}/devices/{{id}}": Row("staff", {"patient": "patient", "id": "device"}),
     f"GET {API}/patients/{{patient}}/enrolment": Row("staff", PATIENT, key=True),
