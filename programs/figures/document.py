@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Literal
 from xml.sax.saxutils import escape
 
+from programs import wording
 from programs.errors import Invalid
 from programs.exercises import Exercise, words
 from programs.figures.animation import moves
@@ -31,15 +32,20 @@ def draw(exercise: Exercise, side: Asked = "", language: str = "en", still: bool
     if not still:
         moving = moves(figure, side == "left", both=side == "")
         inner = f'<style>{STYLE}</style><g class="moves">{moving}</g><g class="still">{inner}</g>'
-    said = words(exercise, language)
+    said, spoken = words(exercise, language), language_of(exercise, language)
     title, text = f"{exercise.id}-title", f"{exercise.id}-desc"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDE} {HIGH}" role="img" '
-        f'aria-labelledby="{title} {text}" lang="{language if language in exercise.words else "en"}">'
+        f'aria-labelledby="{title} {text}" lang="{spoken}">'
         f'<title id="{title}">{escape(said.title)}</title>'
         f'<desc id="{text}">{escape(" ".join((said.start, *said.steps)))}</desc>'
         f"<defs>{SOFT}</defs>{inner}</svg>\n"
     )
+
+
+def language_of(exercise: Exercise, language: str) -> str:
+    """English where the card has no words in that one."""
+    return language if exercise.id in wording.words(language).exercises else "en"
 
 
 def figure_of(exercise: Exercise) -> Figure:

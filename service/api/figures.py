@@ -54,7 +54,7 @@ async def get_figure(request: ApiRequest, file: FromPath[str]) -> ASGIResponse:
     """An exercise as an animated SVG picture with a text alternative: `hip_bridge.svg` is that of `hip_bridge`."""
     exercise = _exercise(file)
     query = decode.query(parse_qsl(request.scope["query_string"].decode("latin-1")), FigureQuery)
-    language = query.language if query.language in exercise.words else "en"
+    language = document.language_of(exercise, query.language)
     # Drawing takes a tenth of a second, once.
     it = await asyncio.to_thread(_picture, exercise.id, query.side or "", language, query.still)
     headers = HEADERS | {"etag": it.etag}

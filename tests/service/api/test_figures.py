@@ -3,7 +3,7 @@
 import gzip
 from xml.etree import ElementTree
 
-from programs.exercises import library
+from programs.exercises import find, library, words
 from tests.service.api.conftest import Api
 
 WRONG = (("side=both", "side"), ("still=perhaps", "still"), ("size=3", "size"), ("language=" + "x" * 40, "language"))
@@ -35,6 +35,8 @@ async def test_side_still_and_language_are_as_asked_and_anything_else_is_refused
     assert ["<animate" in it for it in pictures] == [True, True, True, False, False]
     unwritten = await api("GET", "/exercises/bird_dog.svg?language=tlh", None)
     assert unwritten.text == pictures[0], "English where a card is not translated"
+    spanish = await api("GET", "/exercises/bird_dog.svg?language=es", None)
+    assert words(find("bird_dog"), "es").title in spanish.text
     for query, parameter in WRONG:
         reply = await api("GET", f"/exercises/walking.svg?{query}", None)
         assert reply.status_code == 422, query
