@@ -37,7 +37,7 @@ _WORDS = frozenset(
     if not line.startswith("#")
     for word in line.split()
 )
-_ROWS = ("1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop", "yxcvbnm", "azertyuiop", "qsdfghjklm")
+_ROWS = ("1234567890", "qwertyuiop", "asdfghjkl;'", "zxcvbnm,./", "qwertzuiop", "yxcvbnm", "azertyuiop", "qsdfghjklm")
 _COLUMNS = ("1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p", "qazwsxedcrfvtgbyhnujmikolp", "abcdefghijklmnopqrstuvwxyz")
 _LOOKS_LIKE = str.maketrans("@$!|0134578", "asiioieastb")
 
@@ -162,7 +162,7 @@ def _words(names: Iterable[str]) -> str:
 
 @cache
 def _runs() -> str:
-    """Four and more neighbours of a row of keys, in either direction."""
+    """Three and more neighbours of a row of keys, in either direction."""
     rows = [it for row in (*_ROWS, *_COLUMNS) for it in (row, row[::-1])]
-    found = {row[at:end] for row in rows for at in range(len(row)) for end in range(at + 4, len(row) + 1)}
+    found = {row[at:end] for row in rows for at in range(len(row)) for end in range(at + 3, len(row) + 1)}
     return "|".join(sorted(found, key=lambda it: (-len(it), it)))

@@ -69,6 +69,11 @@ def find_ticket(db: Connection, presented: str, now: Instant, uses: Sequence[Use
     return Ticket(row.hash, row.use, who, msgspec.json.decode(row.state, type=State), row.expires_at)
 
 
+def lock(db: Connection, presented: str) -> None:
+    """Whoever would change what a ticket remembers waits here for whoever already does; SQLite needs none of it."""
+    db.execute(select(ticket.c.hash).where(ticket.c.hash == fingerprint(presented)).with_for_update()).all()
+
+
 def remember(db: Connection, it: Ticket, state: State) -> None:
     db.execute(update(ticket).where(ticket.c.hash == it.hash).values(state=state))
 

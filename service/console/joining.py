@@ -94,6 +94,7 @@ async def _joining(request: PageRequest, code: str) -> Joining | None:
 
 def _open(db: Connection, code: str, now: Instant) -> Joining | None:
     """The secret and the challenge are made once a ticket: a form shown again shows the same QR code."""
+    tickets.lock(db, code)
     ticket = tickets.find_ticket(db, code, now, ("first", "invitation"))
     if ticket is None:
         return None
