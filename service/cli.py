@@ -25,7 +25,7 @@ class Later(click.Command):
 COMMANDS = (
     Later("demo", "service.demo_command:demo", "Fill a demonstration clinic and serve it on this machine."),
     Later("serve", "service.serving:serve", "Serve the API and the pages, and send what is due."),
-    Later("token", "service.token_command:token", "Let a clinician or a patient in."),
+    Later("token", "service.token_command:token", "Let a patient's app in."),
     Later("simulate", "service.simulation.command:simulate", "Run the engine on a fast clock and draw what it sent."),
     Later("migrate", "service.commands:migrate", "Make the database, or bring it up to date."),
     Later("vapid", "service.commands:vapid", "Make the key that browsers know this server by."),

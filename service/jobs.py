@@ -22,6 +22,7 @@ from programs import people, rollup, walls
 from programs.instants import DAY, HOUR, MINUTE, SECOND, Instant, moment
 from service import counting
 from service.auth import limits
+from service.auth.tickets import forget_tickets
 from service.clock import Clock
 from service.database import Database, nothing
 from service.tables import reply
@@ -117,6 +118,7 @@ class Worker:
         self._kept_house_at = now
         await self.db.write(forget_replies, now - REPLIES_KEPT)
         await self.db.write(limits.forget, now)
+        await self.db.write(forget_tickets, now)
         self.pulse.unaccounted = await self.db.read(outbox.unaccounted)
         if self.pulse.unaccounted:
             log.error("%d messages are neither pending nor ended, or both", self.pulse.unaccounted)

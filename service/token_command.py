@@ -1,4 +1,4 @@
-"""`homestretch token`: lets one clinician or patient in, until sign-in is built. It prints the token once."""
+"""`homestretch token`: lets one patient's app in from the command line. It prints the token once."""
 
 import asyncio
 import os
@@ -20,11 +20,13 @@ from service.vault import VaultError, carried_by
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["clinician", "patient"]))
+@click.argument("kind", type=click.Choice(["patient"]))
 @click.argument("clinic")
 @click.argument("person")
 def token(kind: str, clinic: str, person: str) -> None:
-    """Make a token for PERSON of CLINIC, both by name or by id. Whoever has it is let in as that person.
+    """Make a token for PERSON of CLINIC, both by name or by id. Whoever has it is let in as that patient.
+
+    For trying things out: a clinic lets phones in itself. Staff sign in; see `homestretch staff`.
 
     It is printed once and kept only as a hash. The server must be stopped meanwhile where the database is SQLite.
     """
@@ -45,10 +47,7 @@ def _for(db: Connection, kind: str, clinic: str, person: str, now: Instant) -> s
     rows = db.execute(select(clinics.c.clinic_id, clinics.c.name))
     clinic_id = pick("clinic", clinic, {row.clinic_id: row.name for row in rows})
     walls.enter(db, clinic_id)
-    if kind == "clinician":
-        known = people.clinicians_of(db, clinic_id)
-    else:
-        known = {it.id: it.name for it in people.patients_of(db, clinic_id)}
+    known = {it.id: it.name for it in people.patients_of(db, clinic_id)}
     return make_token(db, Who(clinic_id, kind, pick(kind, person, known)), now)
 
 

@@ -140,7 +140,9 @@ def add(db: Connection, clinic: str, email: str, name: str, role: Role, now: Ins
     if by_email(db, address) is not None:
         raise Conflict("e-mail is taken", "Somebody has this e-mail address already. To let them in again, use reset.")
     who = _known(db, clinic, name_from(name)) or Who(clinic, "clinician", new_id(now))
-    if who.id not in people.clinicians_of(db, clinic):
+    if who.id in people.clinicians_of(db, clinic):
+        people.change_clinician(db, clinic, who.id, {"role": role})
+    else:
         people.add_clinician(db, clinic, who.id, name_from(name), role)
     row = {"clinic_id": clinic, "clinician_id": who.id, "email": address, "totp_step": 0, "invited_at": now}
     db.execute(insert(credential), row)

@@ -30,7 +30,7 @@ from service.database import Database, connect
 from service.migrations import migrate
 from tests.conftest import application_url
 from tests.service.test_imports import DATA, export
-from tests.world import BEN, populate
+from tests.world import ADA, populate
 
 RUN = "from service.cli import main; main()"
 
@@ -111,20 +111,20 @@ async def test_an_import_reports_and_may_be_repeated(tmp_path: Path, database_ur
 async def test_a_token_lets_one_person_in_and_a_wrong_name_gets_the_nearest(tmp_path: Path, database_url: str) -> None:
     async with await connect(database_url, {}) as db:
         await db.write(populate)
-    words = ("token", "clinician", "Riverside")
-    said = await homestretch(tmp_path, *words, "Ben", HOMESTRETCH_DATABASE_URL=database_url)
+    words = ("token", "patient", "Riverside")
+    said = await homestretch(tmp_path, *words, "Ada", HOMESTRETCH_DATABASE_URL=database_url)
     assert (said.code, said.complaints) == (0, "")
     async with await connect(database_url, {}) as db:
-        assert (await db.read(find_token, said.out.strip(), SystemClock().now())).who == BEN
-    wrong = await homestretch(tmp_path, *words, "Benn", HOMESTRETCH_DATABASE_URL=database_url)
-    assert (wrong.code, wrong.complaints) == (1, "Error: no such clinician. Did you mean “Ben”?\n")
+        assert (await db.read(find_token, said.out.strip(), SystemClock().now())).who == ADA
+    wrong = await homestretch(tmp_path, *words, "Adda", HOMESTRETCH_DATABASE_URL=database_url)
+    assert (wrong.code, wrong.complaints) == (1, "Error: no such patient. Did you mean “Ada”?\n")
 
 
 async def test_a_second_process_is_told_that_the_file_is_in_use(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'one.db'}"
     migrate(url)
     async with await connect(url, {}):
-        words = ("token", "clinician", "Riverside", "Ben")
+        words = ("token", "patient", "Riverside", "Ada")
         said = await homestretch(tmp_path, *words, HOMESTRETCH_DATABASE_URL=url)
     assert said.code == 1
     assert "is open in another process (the server?): stop that one first" in said.complaints
