@@ -60,8 +60,9 @@ class Application(Litestar):
     """Litestar with what every reply needs, its own refusals included: a note of what it tells, safe headers, a line in
     the log."""
 
-    def __init__(self, *, https: bool, watch: Watch, **options: object) -> None:
-        self.watch = watch
+    watch: Watch
+
+    def __init__(self, *, https: bool, **options: object) -> None:
         self.safe_headers = [*COMMON, STRICT] if https else [*COMMON]
         super().__init__(**options)  # type: ignore[arg-type]
 
@@ -121,7 +122,32 @@ def _oidc(settings: Settings, clock: Clock) -> Oidc | None:
 
 
 def build(settings: Settings, db: Database, clock: Clock, worker: Worker | None) -> Litestar:
-    watch = Watch(db, clock, settings.proxies)
+    return seat(assemble(https=settings.public_url.startswith("https://")), settings, db, clock, worker)
+
+
+def assemble(*, https: bool) -> Application:
+    """Every route with its guard; nobody at the desk yet."""
+    documented = (*SIGNED_IN, *ARRIVING, *OPEN)
+    app = Application(
+        https=https,
+        route_handlers=[
+            Router(PREFIX, route_handlers=[*SIGNED_IN, *ARRIVING, *DOCS]),
+            *OPEN,
+            *console.ROUTES,
+        ],
+        state=State({"documentation": docs.document(openapi.document(PREFIX, documented))}),
+        exception_handlers={Exception: errors.answer},
+        request_max_body_size=LARGEST_BODY,
+        openapi_config=None,
+        logging_config=None,
+    )
+    access.check(app.routes)
+    return app
+
+
+def seat(app: Application, settings: Settings, db: Database, clock: Clock, worker: Worker | None) -> Litestar:
+    """Put somebody at the desk: from here on the application serves this database."""
+    app.watch = Watch(db, clock, settings.proxies)
     desk = Desk(
         db,
         clock,
@@ -130,30 +156,7 @@ def build(settings: Settings, db: Database, clock: Clock, worker: Worker | None)
         worker.pulse if worker else None,
         Passwords(Stolen(Path(settings.breached_passwords)) if settings.breached_passwords else None),
         _oidc(settings, clock),
-        watch,
+        app.watch,
     )
-    documented = (*SIGNED_IN, *ARRIVING, *OPEN)
-    app = Application(
-        https=settings.public_url.startswith("https://"),
-        watch=watch,
-        route_handlers=[
-            Router(PREFIX, route_handlers=[*SIGNED_IN, *ARRIVING, *DOCS]),
-            *OPEN,
-            *console.ROUTES,
-        ],
-        state=State(
-            {
-                "desk": desk,
-                "database": db,
-                "clock": clock,
-                "settings": settings,
-                "documentation": docs.document(openapi.document(PREFIX, documented)),
-            }
-        ),
-        exception_handlers={Exception: errors.answer},
-        request_max_body_size=LARGEST_BODY,
-        openapi_config=None,
-        logging_config=None,
-    )
-    access.check(app.routes)
+    app.state.update({"desk": desk, "database": db, "clock": clock, "settings": settings})
     return app

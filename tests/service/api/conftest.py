@@ -14,12 +14,12 @@ from sqlalchemy import Connection
 
 from programs.instants import HOUR
 from service import care
-from service.app import build
 from service.care import Who
 from service.clock import SetClock
 from service.database import Database
 from service.errors import KINDS, MEDIA_TYPE, Problem
 from service.settings import Settings
+from tests.service.application import built
 from tests.world import ADA, BEN, CLEO, DOV, EVE, NOON, assignment, let_in, populate, session
 
 EVENING = NOON + 3 * HOUR  # the first check-in is open
@@ -133,7 +133,7 @@ async def api(database: Database, clock: SetClock, settings: Settings) -> AsyncI
 
 
 async def _opened(database: Database, clock: SetClock, settings: Settings) -> AsyncIterator[Api]:
-    app = build(settings, database, clock, None)
+    app = built(settings, database, clock)
     transport = httpx.ASGITransport(app, raise_app_exceptions=True)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="https://aftercare.example.org") as http:
         yield Api(app, database, clock, http)

@@ -10,10 +10,10 @@ from sqlalchemy import Connection, func, select
 from notifications.tables import due, message
 from programs.instants import DAY, HOUR, say
 from programs.tables import check_in, needling_session, needling_session_before
-from service.app import build
 from service.settings import Settings
 from service.tables import reply
 from tests.service.api.conftest import Api
+from tests.service.application import built
 from tests.world import ADA, BEN, CLEO, NOON
 
 PATH = "/clinics/riverside/needling-sessions"
@@ -184,7 +184,7 @@ async def test_the_same_request_with_the_same_key_is_done_once(empty: Api) -> No
 
 async def test_a_reply_that_was_lost_is_given_by_the_next_process_too(empty: Api, settings: Settings) -> None:
     first = await empty("POST", PATH, BEN, needled(), idempotency_key="k")
-    app = build(settings, empty.db, empty.clock, None)
+    app = built(settings, empty.db, empty.clock)
     transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="https://aftercare.example.org") as http:
         again = await Api(app, empty.db, empty.clock, http)("POST", PATH, BEN, needled(), idempotency_key="k")

@@ -8,13 +8,13 @@ import pytest
 from argon2 import Parameters, Type
 from sqlalchemy import Connection
 
-from service.app import build
 from service.auth import passwords
 from service.care import Who
 from service.clock import SetClock
 from service.console.cookies import COOKIE
 from service.database import Database
 from service.settings import Settings
+from tests.service.application import built
 from tests.world import ADA, BEN, CLEO, DOV, EVE, NOON, let_in, populate
 
 ORIGIN = "http://pages.test"
@@ -55,7 +55,7 @@ async def world(database: Database) -> Database:
 @pytest.fixture
 async def browser(world: Database, clock: SetClock, settings: Settings) -> AsyncIterator[Browser]:
     """A browser that somebody is signed in with, or nobody; it says of itself that its forms are ours."""
-    app = build(settings, world, clock, None)
+    app = built(settings, world, clock)
     opened: list[httpx.AsyncClient] = []
 
     def open_one(who: Who | None) -> httpx.AsyncClient:

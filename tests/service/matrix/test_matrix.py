@@ -14,13 +14,13 @@ import pytest
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
-from service.app import build
 from service.auth.guards import Gate
 from service.auth.tokens import DEVICE, Held
 from service.clock import SetClock
 from service.database import connect
 from service.settings import Settings
 from tests.conftest import application_url
+from tests.service.application import built
 from tests.service.matrix.door import Rehearsal, Reply, ask
 from tests.service.matrix.expected import OPENED_BY_GLASS, ROWS, Row
 from tests.service.matrix.world import CALLERS, EVENING, OPERATOR, Caller, Target, canary, furnish, private, targets
@@ -43,7 +43,7 @@ async def stage(database_url: str) -> AsyncIterator[Stage]:
     async with await connect(database_url, {}) as owner:
         ids = await owner.write(furnish)
     async with await connect(application_url(database_url), {}) as database:
-        app = build(SETTINGS, Rehearsal(database), SetClock(EVENING), None)
+        app = built(SETTINGS, Rehearsal(database), SetClock(EVENING))
         _let_in_the_operator(app.state.desk.gate)
         yield Stage(app, targets(ids))
 
