@@ -12,12 +12,13 @@ from sqlalchemy import Connection
 from notifications import addresses
 from programs import people
 from programs.errors import NoSuchRecord
-from programs.instants import Instant
+from programs.instants import DAY, Instant
 from service import audit
 from service.auth.tokens import Held, end_token, tokens_of
 from service.care import Who
 
 LONGEST_LABEL = 60
+NEW_FOR = 7 * DAY
 SYSTEMS = (("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"), ("Mac OS", "Mac"))
 # In this order: each of them also says that it is one of those below it.
 BROWSERS = (
@@ -43,6 +44,14 @@ def devices_of(db: Connection, clinic: str, patient: str, now: Instant) -> list[
 
 def _device(it: Held) -> Device:
     return Device(it.id, it.label, it.made_at, it.seen_at)
+
+
+def newcomer(db: Connection, clinic: str, patient: str, this: str, now: Instant) -> Device | None:
+    """Another that was let in since this one, within the last week: its owner should know of it."""
+    found = devices_of(db, clinic, patient, now)
+    since = max((it.bound_at for it in found if it.id == this), default=now)
+    others = [it for it in found if it.id != this and it.bound_at > max(since, now - NEW_FOR)]
+    return max(others, key=lambda it: it.bound_at, default=None)
 
 
 def end_device(db: Connection, who: Who, patient: str, id: str, now: Instant) -> None:

@@ -54,7 +54,7 @@ _OPEN = (
         *(token.c.person_id, token.c.label, token.c.verbs, token.c.made_at, token.c.seen_at),
         token.c.expires_at,
     )
-    .where(token.c.clinic_id == bindparam("clinic"), token.c.use == "key", token.c.ended_at.is_(None))
+    .where(token.c.clinic_id == bindparam("clinic"), token.c.kind == "integration", token.c.ended_at.is_(None))
     .where(token.c.expires_at.is_(None) | (token.c.expires_at > bindparam("now")))
     .order_by(token.c.made_at, token.c.person_id)
 )

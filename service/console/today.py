@@ -19,7 +19,10 @@ from programs.schedule import day_of, time_of
 from programs.triage import TIERS, beside, off_text, safety_text, unwell_text
 from programs.wording import CardWords
 from service import care, reading
+from service.auth import devices
+from service.auth.devices import Device
 from service.care import Who
+from service.console.cookies import COOKIE, desk_of, sent
 from service.console.doors import Here, patient_here
 from service.console.forms import PageRequest, Typed, answers_from, completion_from, typed
 from service.console.pages import go, page
@@ -119,11 +122,18 @@ def _logged(kept: completions.Kept | None) -> str:
 @get("/today")
 async def show(request: PageRequest, notice: FromQuery[str] = "") -> Response[str]:
     here = await patient_here(request)
-    return await _show(here, notice=NOTICES.get(notice, ""))
+    held = await desk_of(request).gate.held(sent(request, COOKIE))
+    newcomer = await here.db.read(devices.newcomer, here.who.clinic, here.who.id, held.id if held else "", here.now)
+    return await _show(here, notice=NOTICES.get(notice, ""), newcomer=newcomer)
 
 
 async def _show(
-    here: Here, notice: str = "", error: Invalid | None = None, it: Typed | None = None, status: int = 200
+    here: Here,
+    notice: str = "",
+    error: Invalid | None = None,
+    it: Typed | None = None,
+    status: int = 200,
+    newcomer: Device | None = None,
 ) -> Response[str]:
     found: Day = await here.db.read(day, here.who, here.now)
     return page(
@@ -132,6 +142,7 @@ async def _show(
         here=here,
         day=found,
         notice=notice,
+        newcomer=newcomer,
         error=error,
         typed=it or Typed(),
         unwell=unwell_text(emergency_number(here.clinic.country), found.language),

@@ -5,7 +5,7 @@ import re
 
 import httpx
 
-from programs.instants import MINUTE
+from programs.instants import DAY, MINUTE
 from service.clock import SetClock
 from service.console.cookies import COOKIE
 from tests.service.console.conftest import ORIGIN, Browser
@@ -115,6 +115,36 @@ async def test_a_patient_sees_their_phones_and_ends_them(browser: Browser) -> No
     await phone.post(next(it for it in ends if it != here))
     assert (await browser(ADA).get("/today")).url.path == "/sign-in"
     assert (await phone.post(here)).url.path == "/sign-in"
+
+
+async def test_the_phones_there_were_are_told_of_a_new_one(browser: Browser, clock: SetClock) -> None:
+    """For a week, on the page their owner sees first; the new one is not told of the old."""
+    said = "Another phone was let in for you"
+    ada = browser(ADA)
+    assert said not in (await ada.get("/today")).text
+    clock.move_to(clock.now() + MINUTE)
+    code, _ = await made(browser, way="screen")
+    phone = browser(None)
+    assert said not in (await phone.post("/enrol", data={"code": code}, headers={"user-agent": "iPhone Safari"})).text
+    text = (await ada.get("/today")).text
+    assert said in text
+    assert "Safari on iPhone" in text
+    assert 'href="/phones"' in text
+    assert said not in (await phone.get("/today")).text
+    clock.move_to(clock.now() + 7 * DAY)
+    assert said not in (await ada.get("/today")).text
+
+
+async def test_a_cookie_that_somebody_else_put_there_opens_nothing_afterwards(browser: Browser) -> None:
+    """Session fixation: the token is always a new one, made by us, after the code was right."""
+    code, _ = await made(browser, way="screen")
+    phone = browser(None)
+    phone.cookies.set(COOKIE, "chosen-by-somebody-else", domain="pages.test", path="/")
+    assert "Hello Ada" in (await phone.post("/enrol", data={"code": code})).text
+    assert [it.value for it in phone.cookies.jar if it.name == COOKIE] != ["chosen-by-somebody-else"]
+    other = browser(None)
+    other.cookies.set(COOKIE, "chosen-by-somebody-else", domain="pages.test", path="/")
+    assert (await other.get("/today")).url.path == "/sign-in"
 
 
 async def test_the_clinic_ends_a_phone(browser: Browser) -> None:
