@@ -12,6 +12,7 @@ from sqlalchemy import Connection, func, select
 
 from notifications.preferences import DEFAULT
 from notifications.timing import zone
+from programs import people
 from programs.errors import Conflict
 from programs.instants import DAY, HOUR, MINUTE, Instant
 from programs.needling import NeedlingSession
@@ -34,7 +35,7 @@ CLINICIANS = {"ben": "Ben Okafor", "cleo": "Cleo Marchetti", "noor": "Noor Hadda
 TOKENS = {
     "demo-ada": Who(HOME.id, "patient", "ada"),
     "demo-ben": Who(HOME.id, "clinician", "ben"),
-    "demo-clinic": Who(HOME.id, "clinician", "cleo"),
+    "demo-clinic": Who(HOME.id, "admin", "cleo"),
 }
 
 KEEN = Habits(looks=0.95, answers=1, exercises=0.95, unprompted=0.4, delay=25)
@@ -101,6 +102,8 @@ def _check_empty(db: Connection) -> None:
 
 def _make_tokens(db: Connection, now: Instant) -> None:
     for given, who in TOKENS.items():
+        if who.kind == "admin":
+            people.change_clinician(db, who.clinic, who.id, {"role": "admin"})
         make_token(db, who, now, given, DEVICE if who.kind == "patient" else KEY)
 
 

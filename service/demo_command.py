@@ -20,6 +20,7 @@ from service.vault import carried_by, vault_of
 
 FILE = Path("data/demo.db")
 HALF_FILLED = FILE.with_suffix(".filling")
+_A = {"patient": "a patient", "clinician": "a clinician", "admin": "who runs the clinic"}
 
 
 @click.command()
@@ -61,7 +62,7 @@ def _url(file: Path) -> str:
 
 
 def _hello(address: str) -> list[str]:
-    doors = [f"  as {who.id.title()}, a {who.kind}: Authorization: Bearer {token}" for token, who in TOKENS.items()]
+    doors = [f"  as {who.id.title()}, {_A[who.kind]}: Authorization: Bearer {token}" for token, who in TOKENS.items()]
     documentation = f"The API: {address}/api/v1/docs"
     return [
         "",
