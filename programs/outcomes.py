@@ -19,7 +19,7 @@ Direction = Literal["better", "worse", ""]
 Size = Literal["small", "medium", "large", ""]
 
 PAIN_SOURCE = (
-    "clinical.md 3.1: 2 points, Suzuki 2020 doi:10.1371/journal.pone.0229228 [S]; 3 from a start of 8 to 10, "
+    "clinical.md 3.1: 2 points, Suzuki 2020, PLoS One 15:e0229228 [S]; 3 from a start of 8 to 10, "
     "doi:10.1055/a-1304-3677 [S]"
 )
 ACTIVITY_SOURCE = "clinical.md 3.1: 1.3, 2.3 and 2.7 points, Abbott & Schmitt 2014 doi:10.2519/jospt.2014.5248 [S]"

@@ -22,6 +22,7 @@ from service.console.clinic import Raised, four_weeks, raised
 from service.console.doors import Here, clinician_here
 from service.console.forms import PageRequest, Typed
 from service.console.pages import page
+from service.console.progress import Progress, progress
 from service.console.words import form_time
 
 AHEAD = 14 * DAY
@@ -45,6 +46,7 @@ class Profile(NamedTuple):
     plans: list[Course]
     agenda: Agenda
     adherence: Adherence
+    progress: Progress
 
 
 def profile(db: Connection, clinic: str, id: str, now: Instant) -> Profile:
@@ -60,6 +62,7 @@ def profile(db: Connection, clinic: str, id: str, now: Instant) -> Profile:
         sorted(courses, key=lambda it: it.revisions[0].from_wall, reverse=True),
         outbox.preview(db, clinic, id, now, now + AHEAD),
         four_weeks(db, clinic, [patient], now)[id],
+        progress(db, clinic, id, people.clinic_of(db, clinic).zone),
     )
 
 

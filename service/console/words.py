@@ -77,6 +77,11 @@ def say_time(at: Instant, zone_name: str) -> str:
     return f"{say_date(day_of(wall))}, {time_of(wall)}"
 
 
+def day_at(at: Instant, zone_name: str) -> date:
+    """The date on the clock of that zone."""
+    return day_of(zone(zone_name).minutes(at))
+
+
 def say_visit(at: Instant, zone_name: str) -> str:
     """ "Monday 1 June, 11:00": as a patient thinks of it, who needs no year"""
     wall = zone(zone_name).minutes(at)
