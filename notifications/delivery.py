@@ -365,8 +365,10 @@ def _not_noted(db: Connection, clinic: str, late: Sequence[Sent]) -> list[Sent]:
     if not late:
         return []
     ids = [it.claimed.row.id for it in late]
+    # The record may have been erased meanwhile: then there is nothing left to note it with.
+    known = {row.id for row in db.execute(_KINDS, {"clinic": clinic, "ids": ids}).all()}
     noted = {(row.message_id, row.fence) for row in db.execute(_NOTED, {"clinic": clinic, "ids": ids}).all()}
-    return [it for it in late if (it.claimed.row.id, it.claimed.fence) not in noted]
+    return [it for it in late if it.claimed.row.id in known and (it.claimed.row.id, it.claimed.fence) not in noted]
 
 
 def _note_tries(db: Connection, clinic: str, results: Sequence[Sent], now: Instant) -> None:

@@ -9,9 +9,10 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from programs import rollup, treating
 from programs.clocks import Moves
+from programs.consent import WORDING
 from programs.errors import Conflict, NoSuchRecord, Stale
 from programs.instants import Instant
-from programs.tables import among, clinic, clinician, consent, patient, zone_before
+from programs.tables import among, clinic, clinician, consent, patient, tombstone, zone_before
 from programs.treating import Sight
 
 
@@ -83,6 +84,15 @@ class Clinician(msgspec.Struct, frozen=True):
     name: str
     role: Role
     ended_at: Instant | None
+
+
+class Consent(NamedTuple):
+    """Given or withdrawn, to which words (see consent.py), and who wrote it down."""
+
+    given: bool
+    wording: str
+    recorded_by: str
+    recorded_at: Instant
 
 
 class Patient(msgspec.Struct, frozen=True):
@@ -166,9 +176,16 @@ def add_clinician(db: Connection, clinic_id: str, id: str, name: str, role: Role
 
 def add_patient(db: Connection, clinic_id: str, it: Patient, by: str, now: Instant) -> None:
     at_work(db, clinic_id, it.clinician_id)
+    if erased_at(db, clinic_id, it.id) is not None:
+        raise Conflict("the record was erased", "This patient's record was erased. It is not brought back.")
     db.execute(insert(patient), {"clinic_id": clinic_id, **msgspec.structs.asdict(it)})
     rollup.begin(db, clinic_id, it.id)
     _note_consent(db, clinic_id, it, by, now)
+
+
+def erased_at(db: Connection, clinic_id: str, id: str) -> Instant | None:
+    mine = (tombstone.c.clinic_id == clinic_id) & (tombstone.c.patient_id == id)
+    return db.execute(select(tombstone.c.erased_at).where(mine)).scalar()
 
 
 def clinic_of(db: Connection, clinic_id: str) -> Clinic:
@@ -299,7 +316,14 @@ def change_patient(
 
 def _note_consent(db: Connection, clinic_id: str, it: Patient, by: str, now: Instant) -> None:
     row = {"clinic_id": clinic_id, "patient_id": it.id, "version": it.version, "given": it.consented}
-    db.execute(insert(consent), {**row, "recorded_by": by, "recorded_at": now})
+    db.execute(insert(consent), {**row, "wording": WORDING, "recorded_by": by, "recorded_at": now})
+
+
+def consents_of(db: Connection, clinic_id: str, id: str) -> list[Consent]:
+    """Everything that was agreed to and withdrawn, oldest first."""
+    asked = select(consent.c.given, consent.c.wording, consent.c.recorded_by, consent.c.recorded_at)
+    mine = (consent.c.clinic_id == clinic_id) & (consent.c.patient_id == id)
+    return [Consent(*row) for row in db.execute(asked.where(mine).order_by(consent.c.version))]
 
 
 def reacted(db: Connection, clinic_id: str, patient_id: str, at: Instant) -> None:

@@ -175,7 +175,40 @@ consent = Table(  # append-only: who agreed to what, when, and who wrote it down
     Column("given", Boolean, nullable=False),
     Column("recorded_by", Text, nullable=False),
     INSTANT("recorded_at"),
+    Column("wording", String(16), nullable=False),  # of consent.py; "" before words were kept
     belongs_to("patient", "patient_id"),
+)
+
+legal_hold = Table(  # while one stands, the record is not erased
+    "legal_hold",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("patient_id", primary_key=True),
+    Column("set_at", BigInteger, primary_key=True, autoincrement=False),
+    Column("reason", Text, nullable=False),
+    Column("set_by", Text, nullable=False),
+    INSTANT("released_at", nullable=True),
+    Column("released_by", Text),
+    belongs_to("patient", "patient_id"),
+)
+
+erasure_request = Table(  # a patient asked; an admin of the clinic decides
+    "erasure_request",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("patient_id", primary_key=True),
+    Column("asked_by", Text, nullable=False),
+    INSTANT("asked_at"),
+    belongs_to("patient", "patient_id"),
+)
+
+tombstone = Table(  # all that is left of a record that was erased: so that no import brings it back under its id
+    "tombstone",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("patient_id", primary_key=True),
+    INSTANT("erased_at"),
+    ForeignKeyConstraint(["clinic_id"], ["clinic.clinic_id"]),
 )
 
 zone_before = Table(  # append-only: where a patient's clock stood until they moved

@@ -61,6 +61,8 @@ AUDIT = (
     Later("prune", "service.audit_command:prune", "Remove what is older than it must be kept."),
 )
 
+ERASURES = (Later("apply", "service.erasures_command:apply", "Erase again, after a back-up was put back."),)
+
 main = click.Group("homestretch", help="Aftercare between visits to a clinic that does dry needling.")
 for _command in COMMANDS:
     main.add_command(_command)
@@ -73,4 +75,5 @@ main.add_command(click.Group("key", commands=KEYS, help="How other programs come
 main.add_command(click.Group("import", commands=IMPORTS, help="Bring in records of another system."))
 main.add_command(click.Group("exercises", commands=EXERCISES, help="The pictures of the exercises."))
 main.add_command(click.Group("adherence", commands=ADHERENCE, help="The numbers of adherence."))
+main.add_command(click.Group("erasures", commands=ERASURES, help="Records that were erased."))
 main.add_command(click.Group("audit", commands=AUDIT, help="The record of who saw and did what."))

@@ -30,6 +30,7 @@ from service.app import build
 from service.auth.passwords import Stolen
 from service.clock import Clock, SystemClock
 from service.database import InUse, connect, postgresql_engine
+from service.erasing import reapply
 from service.jobs import Worker
 from service.migrations import Newer, NotOwner, prepare
 from service.settings import Settings, read
@@ -143,6 +144,7 @@ async def _serve(taken: socket.socket, settings: Settings, hello: Sequence[str],
     stop, clock = _stop_asked(), SystemClock()
     async with contextlib.AsyncExitStack() as closing:
         db = await closing.enter_async_context(await connect(settings.database_url, carried))
+        await reapply(db, clock, log.warning)  # before anybody is told anything: this may be a back-up
         channels = channels_of(settings, clock)
         for channel in channels.values():
             closing.push_async_callback(channel.close)

@@ -13,9 +13,11 @@ GUARDED = ("audit", "audit_checkpoint")
 def upgrade() -> None:
     _chain_audit()
     _guard()
+    _rights()
 
 
 def downgrade() -> None:
+    _no_rights()
     _unguard()
     _plain_audit()
 
@@ -130,3 +132,50 @@ def _unguard() -> None:
             op.execute(f"DROP TRIGGER audit_grows ON {table}")
             op.execute(f"DROP TRIGGER audit_stays ON {table}")
         op.execute("DROP FUNCTION audit_refuse")
+
+
+def _rights() -> None:
+    with op.batch_alter_table("consent") as consent:
+        consent.add_column(sa.Column("wording", sa.String(length=16), nullable=False, server_default=""))
+    with op.batch_alter_table("consent") as consent:
+        consent.alter_column("wording", server_default=None)
+    op.create_table(
+        "legal_hold",
+        sa.Column("clinic_id", sa.String(length=64), nullable=False),
+        sa.Column("patient_id", sa.String(length=64), nullable=False),
+        sa.Column("set_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("set_by", sa.Text(), nullable=False),
+        sa.Column("released_at", sa.BigInteger(), nullable=True),
+        sa.Column("released_by", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["clinic_id", "patient_id"], ["patient.clinic_id", "patient.id"], name="fk_legal_hold_patient"
+        ),
+        sa.PrimaryKeyConstraint("clinic_id", "patient_id", "set_at", name="pk_legal_hold"),
+    )
+    op.create_table(
+        "erasure_request",
+        sa.Column("clinic_id", sa.String(length=64), nullable=False),
+        sa.Column("patient_id", sa.String(length=64), nullable=False),
+        sa.Column("asked_by", sa.Text(), nullable=False),
+        sa.Column("asked_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["clinic_id", "patient_id"], ["patient.clinic_id", "patient.id"], name="fk_erasure_request_patient"
+        ),
+        sa.PrimaryKeyConstraint("clinic_id", "patient_id", name="pk_erasure_request"),
+    )
+    op.create_table(
+        "tombstone",
+        sa.Column("clinic_id", sa.String(length=64), nullable=False),
+        sa.Column("patient_id", sa.String(length=64), nullable=False),
+        sa.Column("erased_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["clinic_id"], ["clinic.clinic_id"], name="fk_tombstone_clinic"),
+        sa.PrimaryKeyConstraint("clinic_id", "patient_id", name="pk_tombstone"),
+    )
+
+
+def _no_rights() -> None:
+    for table in ("tombstone", "erasure_request", "legal_hold"):
+        op.drop_table(table)
+    with op.batch_alter_table("consent") as consent:
+        consent.drop_column("wording")

@@ -7,22 +7,23 @@ runs it. Every patient's name and notes hold a word that nobody else may ever be
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, select
 
 from notifications.tables import message
-from programs import needling, people
+from programs import people
 from programs.cards import Entry
 from programs.instants import HOUR, Instant
 from programs.needling import NeedlingSession
 from programs.people import Patient, Role
 from programs.plans import Assignment
 from programs.templates import Template
-from service import care, tables
+from service import care, rights, tables
 from service.access import VERBS
 from service.auth import staff
 from service.auth.devices import devices_of
 from service.auth.tokens import DEVICE, Grant, fingerprint, make_token
 from service.care import Who
+from service.rights import Erasure
 from tests.service.matrix.expected import CALF
 from tests.world import BEN, CLEO, CLINIC, DOV, NOON, OTHER, populate, terms
 
@@ -100,7 +101,7 @@ def furnish(db: Connection) -> dict[str, dict[str, str]]:
     for clinic in (CLINIC, OTHER):
         people.change_settings(db, clinic, {"clinicians_see_all": False})
     people.change_clinician(db, CLINIC, "gus", {"ended_at": NOON})
-    _erase(db, set(ids["old"].values()) | {it.id for it in needling.sessions_of(db, CLINIC, "old")})
+    rights.reapply(db, Erasure(CLINIC, "old", EVENING), EVENING + HOUR)
     missing = {kind: f"zed-{kind}" for kind in ids["ada"]} | {"clinician": "ben"}
     return ids | {"zed": missing}
 
@@ -142,20 +143,6 @@ def _let_everybody_in(db: Connection) -> None:
     make_token(db, Who(CLINIC, "key", "bare"), NOON, "bare", Grant("key"))
     make_token(db, BEN, NOON, "ended", session)
     db.execute(tables.token.update().where(tables.token.c.hash == fingerprint("ended")).values(ended_at=NOON))
-
-
-def _erase(db: Connection, ids: set[str]) -> None:
-    """Every row of a person and of what is theirs, whatever the table; the audit keeps its own."""
-    named = ("patient_id", "person_id", "plan_id", "session_id", "check_in_id", "message_id", "flag_id", "id")
-    rows = message.c.person_id.in_(ids)
-    ids |= set(db.execute(select(message.c.id).where(rows)).scalars())
-    check_in = tables.token.metadata.tables["check_in"]
-    ids |= set(db.execute(select(check_in.c.id).where(check_in.c.patient_id.in_(ids))).scalars())
-    ids -= {"ben"}
-    for table in reversed(tables.token.metadata.sorted_tables):
-        columns = [table.c[name] for name in named if name in table.c and str(table.c[name].type).startswith("VARCHAR")]
-        if columns and table.name != "audit":
-            db.execute(table.delete().where(or_(*(column.in_(ids) for column in columns))))
 
 
 def targets(ids: dict[str, dict[str, str]]) -> tuple[Target, ...]:

@@ -1,0 +1,43 @@
+"""Erasing from outside a transaction: wait for what is being handed over, then the files; and again after a restore."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from service import rights
+from service.care import Who
+from service.clock import Clock
+from service.database import Bridge, Database
+from service.rights import HandingOver, journal
+from service.vault import Vault
+
+log = logging.getLogger("homestretch.erasing")
+
+TRIES, PAUSE = 60, 0.5  # a send takes 10 s at most, and its batch is settled soon after
+
+
+async def erase(part: Bridge, whole: Database, who: Who, patient: str, clock: Clock) -> None:
+    """When this returns nothing of the person is in the database, nor in its files where they are ours."""
+    for left in range(TRIES, 0, -1):
+        try:
+            await part.write(rights.erase, who, patient, clock.now())
+            break
+        except HandingOver:
+            if left == 1:
+                raise
+            await asyncio.sleep(PAUSE)
+    await whole.scrub()
+
+
+async def reapply(db: Database, clock: Clock, say: Callable[[str], None]) -> int:
+    """What the journal of erasures says and this database does not; how many records that were."""
+    vault: Vault | None = db.carried.get("vault")
+    done = 0
+    for it in journal(vault) if vault is not None else []:
+        said = await db.at(it.clinic).write(rights.reapply, it, clock.now())
+        if said:
+            say(f"{it.clinic}, patient {it.patient}: {said}")
+        done += said == "erased again"
+    if done:
+        await db.scrub()
+    return done
