@@ -20,7 +20,7 @@ from service.vault import carried_by, vault_of
 
 FILE = Path("data/demo.db")
 HALF_FILLED = FILE.with_suffix(".filling")
-_A = {"patient": "a patient", "clinician": "a clinician", "admin": "who runs the clinic"}
+_A = {"patient": "a patient", "clinician": "a clinician", "admin": "an admin"}
 
 
 @click.command()
@@ -66,7 +66,7 @@ def _hello(address: str) -> list[str]:
     documentation = f"The API: {address}/api/v1/docs"
     return [
         "",
-        f"Open {address}: one click signs you in as a patient or a clinician.",
+        f"Open {address}: one click signs you in as a patient, a clinician or an admin.",
         documentation,
         *doors,
         "Ctrl-C stops it.",

@@ -140,12 +140,12 @@ async def arrive(request: PageRequest) -> Response[str]:
         return _ask(refused.kind.status, refused.detail)
     if isinstance(done, Missed):
         return _ask(422, f"That {missed(done)}.", asked.code if done.tries_left else "")
-    await _leave(request)
+    await leave(request)
     return go("/today", cookies.of_device(request, done.token))
 
 
-async def _leave(request: PageRequest) -> None:
-    """A phone that is passed on opens nothing any more of whoever had it before."""
+async def leave(request: PageRequest) -> None:
+    """This browser opens nothing any more of whoever it was let in for."""
     before = await desk_of(request).gate.held(sent(request, COOKIE))
     if before is not None and before.use == "device":
         await _end(request, desk_of(request).db.at(before.who.clinic), before.who, before.who.id, before.id)

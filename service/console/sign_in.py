@@ -24,12 +24,13 @@ from service.console.arriving import Coming, attempt_of, coming_of, entered, ent
 from service.console.cookies import COOKIE, ENTERING, desk_of, sent
 from service.console.forms import PageRequest, typed
 from service.console.pages import go, page, say
+from service.console.phones import leave
 from service.errors import NOT_FOR_YOU, Refused
 
 log = logging.getLogger("homestretch.sign_in")
 
 # A demonstration's people, whose tokens service/demo.py makes; they open nothing where there is no demo.
-DEMO = (("Ada, a patient", "demo-ada"), ("Ben, a clinician", "demo-ben"))
+DEMO = (("Ada, a patient", "demo-ada"), ("Ben, a clinician", "demo-ben"), ("Cleo, an admin", "demo-clinic"))
 WRONG = "E-mail and password do not go together. Check both, and try again."
 NO_CODE = "This code does not fit. Use the newest one that your app shows; each is good once."
 NOT_KNOWN = (
@@ -263,8 +264,9 @@ async def sign_in_to_demo(request: PageRequest) -> Response[str]:
 
 @post("/sign-out")
 async def sign_out(request: PageRequest) -> Response[str]:
-    """Ends the session everywhere. A patient's device is only forgotten by this browser: their app may live by it."""
+    """Ends the session, or what let a patient's browser in; their other phones stay in."""
     desk = desk_of(request)
+    await leave(request)
     await desk.db.write(staff.end_session, sent(request, COOKIE), desk.clock.now())
     clearing = {"Clear-Site-Data": '"cache"'}
     return go("/sign-in", cookies.gone(request, COOKIE), cookies.gone(request, ENTERING), headers=clearing)

@@ -147,6 +147,18 @@ async def test_a_cookie_that_somebody_else_put_there_opens_nothing_afterwards(br
     assert (await other.get("/today")).url.path == "/sign-in"
 
 
+async def test_signing_out_ends_what_let_this_browser_in_and_nothing_else(browser: Browser) -> None:
+    code, _ = await made(browser, way="screen")
+    phone, ada = browser(None), browser(ADA)
+    await phone.post("/enrol", data={"code": code})
+    token = next(it.value for it in phone.cookies.jar if it.name == COOKIE)
+    assert (await phone.post("/sign-out")).url.path == "/sign-in"
+    kept = browser(None)
+    kept.cookies.set(COOKIE, str(token), domain="pages.test", path="/")
+    assert (await kept.get("/today")).url.path == "/sign-in"
+    assert (await ada.get("/today")).url.path == "/today"
+
+
 async def test_the_clinic_ends_a_phone(browser: Browser) -> None:
     ada = browser(ADA)
     assert "Hello Ada" in (await ada.get("/today")).text
