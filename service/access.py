@@ -155,6 +155,13 @@ LINES: Mapping[str, Line] = {
     "POST /clinic/patients/{id}/phones": Line(STAFF, "", "patient:id", _TREATING),
     "POST /clinic/patients/{id}/phones/{device}/end": Line(STAFF, "", "patient:id", _TREATING),
     "POST /clinic/patients/{id}/plans/{plan}/end": Line(STAFF, "", "patient:id"),
+    "POST /clinic/patients/{id}/plans/{plan}/keep": Line(STAFF, "", "patient:id"),
+    "POST /clinic/patients/{id}/needling-sessions/{session}/release": Line(STAFF, "", "patient:id"),
+    "GET /clinic/programs": Line(STAFF),
+    "POST /clinic/programs/{id}/retire": Line(STAFF),
+    "GET /clinic/protocol": Line(STAFF),
+    "POST /clinic/protocol": Line(STAFF),
+    "POST /clinic/protocol/{id}/approve": Line(STAFF),
     "POST /clinic/patients/{id}/plans/{plan}/hold": Line(STAFF, "", "patient:id"),
     # how somebody of staff signs in
     "GET /account": Line(STAFF),

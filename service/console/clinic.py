@@ -14,11 +14,12 @@ from notifications.alerts import Told
 from notifications.escalation import ON_CALL
 from notifications.outbox import Row
 from notifications.timing import zone
-from programs import adherence, checkins, needling, people, plans, silence
+from programs import adherence, checkins, gates, needling, people, plans, silence
 from programs.adherence import Adherence
 from programs.checkins import Flag
 from programs.instants import HOUR, Instant
 from programs.people import Patient
+from programs.phases import Standing
 from programs.schedule import Course, day_of
 from programs.silence import Silent
 from programs.treating import Sight
@@ -57,9 +58,11 @@ class Listed(NamedTuple):
 
 class Board(NamedTuple):
     """`unreached` says why; `silent` are closed check-ins without an answer, by patient; `after` opens the next page of
-    patients, or is ""."""
+    patients, or is "". `held` are plans whose phase a gate or an alarm holds, one a patient and needling session.
+    """
 
     flags: list[Raised]
+    held: list[tuple[Patient, Standing]]
     unreached: list[tuple[Patient, str]]
     silent: list[list[Silent]]
     warnings: list[str]
@@ -76,12 +79,25 @@ def board(db: Connection, who: Who, after: str, now: Instant) -> Board:
     shown = [it for it in everybody if it.id > after]
     return Board(
         flags=raised(db, clinic, flags),
+        held=_held(db, clinic, current, now),
         unreached=_unreached(db, clinic, current, now),
         silent=_silent(db, clinic, now, sight),
         warnings=rulebook.warnings(db, clinic),
         patients=_listed(db, clinic, shown[:PATIENTS_A_PAGE], flags, now),
         after=shown[PATIENTS_A_PAGE - 1].id if len(shown) > PATIENTS_A_PAGE else "",
     )
+
+
+def _held(db: Connection, clinic: str, patients: Sequence[Patient], now: Instant) -> list[tuple[Patient, Standing]]:
+    """Longest waiting first."""
+    named = {it.id: it for it in patients}
+    courses = gates.courses_with_phases(db, clinic, list(named))
+    found = {
+        (gate.patient_id, gate.standing.session_id): (named[gate.patient_id], gate.standing)
+        for gate in gates.gates_of(db, clinic, courses, now)
+        if gate.standing.held
+    }
+    return sorted(found.values(), key=lambda it: it[1].since)
 
 
 def raised(db: Connection, clinic: str, flags: Sequence[Flag]) -> list[Raised]:

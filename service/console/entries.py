@@ -13,28 +13,33 @@ from sqlalchemy import Connection
 from notifications import outbox
 from notifications.agenda import Agenda
 from notifications.timing import zone
-from programs import exercises, needling, people, plans, templates
-from programs.dosage import Prescription
-from programs.errors import Conflict, Invalid
+from programs import needling, offers, people, plans, templates
+from programs.dosage import PHASES, Phase
+from programs.errors import Conflict, Invalid, NoSuchRecord
 from programs.ids import derived_id
 from programs.instants import Instant
 from programs.needling import NeedlingSession
+from programs.offers import Offer
 from programs.people import Patient
 from programs.plans import Assignment
+from programs.schedule import Terms
+from programs.templates import Template
 from service import care
 from service.care import Who
 from service.console.doors import Here, clinician_here
-from service.console.forms import PageRequest, Typed, hold_from, session_from, terms_from, title_from, typed
+from service.console.forms import PageRequest, Typed, hold_from, one_of, session_from, typed
 from service.console.pages import go, page
-from service.console.profile import AHEAD, CHOICES, fresh
+from service.console.plan_forms import Choices, choices_of, terms_from, title_from
+from service.console.profile import AHEAD, fresh
 from service.errors import refused
 
 
 class Preview(NamedTuple):
-    """What the patient would get, and what to think about before saving."""
+    """What the patient would get, and what to think about before saving; `terms` are those of a plan."""
 
     agenda: Agenda
     warnings: list[str]
+    terms: Terms | None
 
 
 class Undone(Exception):
@@ -49,10 +54,10 @@ class Entry(NamedTuple):
     """A form: its page, how it is read, the use case that saves it, and the ids already saved for this patient."""
 
     page: str
-    read: Callable[[Here, Patient, Typed], Any]
+    read: Callable[[Here, Patient, Typed, Offer], Any]
     save: Callable[..., Any]
     known: Callable[[Connection, str, str], set[str]]
-    warn: Callable[[Patient, Any], list[str]]
+    warn: Callable[[Patient, Any, Offer], list[str]]
 
 
 def as_if(db: Connection, who: Who, patient: str, save: Callable[..., Any], id: str, value: Any, now: Instant) -> None:
@@ -70,7 +75,8 @@ def once(db: Connection, who: Who, patient: str, entry: Entry, id: str, value: A
 async def _empty(request: PageRequest, id: str, entry: Entry) -> Response[str]:
     here = await clinician_here(request)
     patient: Patient = await here.db.read(people.patient_of, here.who.clinic, id)
-    return _form(here, patient, entry, fresh(here, patient))
+    choices: Choices = await here.db.read(choices_of, here.who.clinic, id, here.now)
+    return _form(here, patient, entry, fresh(here, patient), choices)
 
 
 async def _take(request: PageRequest, patient_id: str, entry: Entry) -> Response[str]:
@@ -79,15 +85,17 @@ async def _take(request: PageRequest, patient_id: str, entry: Entry) -> Response
     it = await typed(request)
     patient: Patient = await here.db.read(people.patient_of, here.who.clinic, patient_id)
     id = derived_id(here.who.clinic, patient_id, it["id"])
+    choices: Choices = await here.db.read(choices_of, here.who.clinic, patient_id, here.now)
     try:
-        value = entry.read(here, patient, it)
+        value = entry.read(here, patient, it, choices.offer)
         if it["do"] == "preview":
             await here.db.write(as_if, here.who, patient_id, entry.save, id, value, here.now)
         await here.db.write(once, here.who, patient_id, entry, id, value, here.now)
     except Undone as undone:
-        return _form(here, patient, entry, it, preview=Preview(undone.agenda, entry.warn(patient, value)))
+        shown = Preview(undone.agenda, entry.warn(patient, value, choices.offer), getattr(value, "terms", None))
+        return _form(here, patient, entry, it, choices, preview=shown)
     except (Invalid, Conflict) as error:
-        return _form(here, patient, entry, it, error=error)
+        return _form(here, patient, entry, it, choices, error=error)
     return go(f"/clinic/patients/{patient_id}")
 
 
@@ -96,18 +104,19 @@ def _form(
     patient: Patient,
     entry: Entry,
     it: Typed,
+    choices: Choices,
     preview: Preview | None = None,
     error: Invalid | Conflict | None = None,
 ) -> Response[str]:
     status = 200 if error is None else refused(error).kind.status
-    shown = {"here": here, "patient": patient, "typed": it, "preview": preview, "error": error, "choices": CHOICES}
+    shown = {"here": here, "patient": patient, "typed": it, "preview": preview, "error": error, "choices": choices}
     return page(entry.page, status, **shown)
 
 
 # needling session
 
 
-def _session(here: Here, patient: Patient, it: Typed) -> NeedlingSession:
+def _session(here: Here, patient: Patient, it: Typed, offer: Offer) -> NeedlingSession:
     return needling.checked(session_from(it, patient.id, here.who.id, zone(here.clinic.zone)), here.now)
 
 
@@ -115,7 +124,7 @@ def _sessions(db: Connection, clinic: str, patient: str) -> set[str]:
     return {it.id for it in needling.sessions_of(db, clinic, patient)}
 
 
-def _no_warnings(patient: Patient, value: NeedlingSession) -> list[str]:
+def _no_warnings(patient: Patient, value: NeedlingSession, offer: Offer) -> list[str]:
     return []
 
 
@@ -135,29 +144,20 @@ async def record(request: PageRequest, id: FromPath[str]) -> Response[str]:
 # plan
 
 
-def _assignment(here: Here, patient: Patient, it: Typed) -> Assignment:
-    return Assignment(patient.id, here.who.id, title_from(it), terms_from(it))
+def _assignment(here: Here, patient: Patient, it: Typed, offer: Offer) -> Assignment:
+    terms = plans.checked(terms_from(it, offer), offer.cards)
+    return Assignment(patient.id, here.who.id, title_from(it, offer), terms)
 
 
 def _plans(db: Connection, clinic: str, patient: str) -> set[str]:
     return {it.plan_id for it in plans.courses_of(db, clinic, [patient]).get(patient, ())}
 
 
-def _plan_warnings(patient: Patient, it: Assignment) -> list[str]:
+def _plan_warnings(patient: Patient, it: Assignment, offer: Offer) -> list[str]:
     """Too much, too long, unusual; and what this patient's precautions say of each exercise. A clinician decides."""
     chosen = it.terms.prescriptions
-    return templates.warnings(chosen) + [text for due in chosen for text in _cautions(patient, due)]
-
-
-def _cautions(patient: Patient, due: Prescription) -> list[str]:
-    exercise = exercises.find(due.exercise)
-    title = exercises.words(exercise).title
-    return [
-        f"{title}: {'better avoided' if exercise.cautions[flag] == 'avoid' else 'take care'}, "
-        f"{exercises.FLAGS.get(flag, flag)}."
-        for flag in patient.precautions
-        if flag in exercise.cautions
-    ]
+    careful = (templates.cautions(patient.precautions, offer.cards[due.exercise]) for due in chosen)
+    return [*offer.warnings(chosen, len(it.terms.times)), *(text for texts in careful for text in texts)]
 
 
 PLAN = Entry("plan", _assignment, care.assign_plan, _plans, _plan_warnings)
@@ -188,6 +188,38 @@ def _hold(db: Connection, who: Who, patient_and_plan: tuple[str, str], it: Typed
     if all(held.id != id for held in plans.course_of(db, who.clinic, patient, plan).holds):
         here = zone(people.patient_of(db, who.clinic, patient).zone).minutes(now)
         care.hold_plan(db, who, patient, plan, None, hold_from(it, id, here), now)
+
+
+@post("/clinic/patients/{id:str}/needling-sessions/{session:str}/release")
+async def release(request: PageRequest, id: FromPath[str], session: FromPath[str]) -> Response[str]:
+    """A clinician lets the patient go on; the phase is named, so that a form sent twice does not go two steps."""
+    here = await clinician_here(request)
+    phase = one_of(PHASES, (await typed(request))["phase"], "phase")
+    await here.db.write(_release, here.who, (id, session), phase, here.now)
+    return go(f"/clinic/patients/{id}")
+
+
+def _release(db: Connection, who: Who, patient_and_session: tuple[str, str], phase: Phase, now: Instant) -> None:
+    patient, session = patient_and_session
+    if needling.session_of(db, who.clinic, session).session.patient_id != patient:
+        raise NoSuchRecord("needling session", session)
+    care.release_phase(db, who, session, phase, now)
+
+
+@post("/clinic/patients/{id:str}/plans/{plan:str}/keep")
+async def keep(request: PageRequest, id: FromPath[str], plan: FromPath[str]) -> Response[str]:
+    """The plan as it stands becomes a program of the clinic's own, under a title of its own."""
+    here = await clinician_here(request)
+    it = await typed(request)
+    await here.db.write(_keep, here.who, (id, plan), it, here.now)
+    return go("/clinic/programs")
+
+
+def _keep(db: Connection, who: Who, patient_and_plan: tuple[str, str], it: Typed, now: Instant) -> None:
+    course = plans.course_of(db, who.clinic, *patient_and_plan)
+    id = derived_id(course.plan_id, it["id"])
+    if id not in offers.offer_of(db, who.clinic).templates:
+        care.save_program(db, who, Template(id, it["title"], course.revisions[-1].terms.prescriptions), now)
 
 
 @post("/clinic/patients/{id:str}/plans/{plan:str}/end")
@@ -235,4 +267,4 @@ def _check_confirmed(it: Typed) -> None:
         raise Invalid("confirmed", "tick the box to say that you mean it")
 
 
-ROUTES = [session_form, record, plan_form, assign, hold, end, consent, discharge]
+ROUTES = [session_form, record, plan_form, assign, hold, release, keep, end, consent, discharge]

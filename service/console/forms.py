@@ -8,25 +8,22 @@ from datetime import date
 from typing import Any, get_args
 from urllib.parse import parse_qsl
 
-import msgspec
 from litestar import Request
 from litestar.datastructures import State
 
 from notifications.timing import Zone
-from programs import exercises, muscles, templates
+from programs import muscles
 from programs.completions import Completion, Outcome, Reason
-from programs.dosage import Dosage, Prescription, Side, check_time
+from programs.dosage import check_time
 from programs.errors import Invalid
 from programs.ids import derived_id
 from programs.instants import Instant
 from programs.needling import NeedlingSession
 from programs.questions import Answer, Question
-from programs.schedule import DAY_MINUTES, Hold, Terms, minute_of
+from programs.schedule import DAY_MINUTES, Hold, minute_of
 
 PageRequest = Request[Any, Any, State]
 SIDES, TWITCHES = ("left", "right", "both"), ("none", "some", "many")
-ROWS = 6  # exercises that can be listed in the form
-NUMBERS = ("sets", "reps", "hold_seconds", "minutes", "per_day")
 LONGEST_TITLE = 200
 MOST_FIELDS = 200
 
@@ -99,6 +96,7 @@ def session_from(it: Typed, patient: str, clinician: str, clock: Zone) -> Needli
         insertions=_insertions(it["insertions"]),
         twitch_responses=one_of(("", *TWITCHES), it["twitch_responses"], "twitch_responses") or None,
         electrical_stimulation={"yes": True, "no": False}.get(it["electrical_stimulation"]),
+        sore_before=a_number(it["sore_before"], "sore_before"),
         note=it["note"],
     )
 
@@ -121,63 +119,6 @@ def _insertions(text: str) -> Any:
         return a_number(text, "insertions")
     except Invalid:
         raise Invalid("insertions", "must be a whole number, “few” or “many”") from None
-
-
-# a plan
-
-
-def title_from(it: Typed) -> str:
-    """What was typed, else the template's title."""
-    chosen = templates.templates().get(it["template"])
-    title = it["title"] or (chosen.title if chosen else "Home program")
-    if len(title) > LONGEST_TITLE:
-        raise Invalid("title", f"must be at most {LONGEST_TITLE} characters")
-    return title
-
-
-def terms_from(it: Typed) -> Terms:
-    return Terms(
-        prescriptions=_prescriptions(it),
-        times=tuple(sorted(time for time in it.all("times") if time)),
-        starts_on=a_date(it["starts_on"], "starts_on"),
-        ends_on=a_date(it["ends_on"], "ends_on") if it["ends_on"] else None,
-    )
-
-
-def _prescriptions(it: Typed) -> tuple[Prescription, ...]:
-    """The template's, or those of the rows; not both, as nobody could say which dose was meant."""
-    rows = [number for number in range(1, ROWS + 1) if it[f"exercise_{number}"]]
-    if it["template"] and rows:
-        raise Invalid("template", "is chosen and exercises are listed", "Choose a program or list exercises, not both.")
-    if it["template"]:
-        if it["template"] not in templates.templates():
-            raise Invalid("template", "is not one of the programs")
-        return templates.templates()[it["template"]].prescriptions
-    if not rows:
-        raise Invalid("template", "is empty", "Choose a program, or list at least one exercise.")
-    return tuple(_prescription(it, number) for number in rows)
-
-
-def _prescription(it: Typed, row: int) -> Prescription:
-    """The exercise's own dose with what was typed in its place."""
-    exercise = exercises.find(it[f"exercise_{row}"])
-    given: dict[str, Any] = {
-        name: number
-        for name in NUMBERS
-        if (number := a_number(it[f"{name}_{row}"], f"{spoken(name)} in row {row}")) is not None
-    }
-    if it[f"side_{row}"]:
-        given["side"] = one_of(get_args(Side), it[f"side_{row}"], f"side in row {row}")
-    return Prescription(exercise.id, _dose(exercise.dosage, given))
-
-
-def _dose(own: Dosage, given: dict[str, Any]) -> Dosage:
-    """Minutes and counted repetitions exclude each other: what was typed wins."""
-    if "minutes" in given:
-        own = msgspec.structs.replace(own, reps=None, hold_seconds=None)
-    elif "reps" in given or "hold_seconds" in given:
-        own = msgspec.structs.replace(own, minutes=None)
-    return msgspec.structs.replace(own, **given)
 
 
 def spoken(name: str) -> str:

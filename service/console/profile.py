@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from notifications import outbox
 from notifications.agenda import Agenda
 from notifications.timing import zone
-from programs import checkins, exercises, muscles, needling, people, plans, templates
+from programs import checkins, needling, people, plans
 from programs.adherence import Adherence
 from programs.aftercare import CheckIn
 from programs.ids import new_id
@@ -22,6 +22,7 @@ from service.console.clinic import Raised, four_weeks, raised
 from service.console.doors import Here, clinician_here
 from service.console.forms import PageRequest, Typed
 from service.console.pages import page
+from service.console.plan_forms import Choices, choices_of
 from service.console.progress import Progress, progress
 from service.console.words import form_time
 
@@ -79,24 +80,21 @@ def fresh(here: Here, patient: Patient) -> Typed:
             "ended_at": [form_time(here.now, here.clinic.zone)],
             "starts_on": [today.isoformat()],
             "times": ["09:00"],
+            "phases": ["yes"],
+            "light_after": ["24"],
+            "full_after": ["48"],
+            "light_at_most": ["5"],
+            "full_at_most": ["3"],
         }
     )
-
-
-CHOICES = {
-    "muscles": muscles.MUSCLES,
-    "templates": templates.templates(),
-    "exercises": sorted(exercises.library().values(), key=lambda it: it.words["en"].title),
-    "titles": {it.id: exercises.words(it).title for it in exercises.library().values()},
-    "flags": exercises.FLAGS,
-}
 
 
 @get("/clinic/patients/{id:str}")
 async def show(request: PageRequest, id: FromPath[str]) -> Response[str]:
     here = await clinician_here(request)
     found: Profile = await here.db.read(profile, here.who.clinic, id, here.now)
-    return page("patient", here=here, it=found, typed=fresh(here, found.patient), error=None, choices=CHOICES)
+    choices: Choices = await here.db.read(choices_of, here.who.clinic, id, here.now)
+    return page("patient", here=here, it=found, typed=fresh(here, found.patient), error=None, choices=choices)
 
 
 ROUTES = [show]

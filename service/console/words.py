@@ -12,6 +12,7 @@ from programs import exercises, questions, wording
 from programs.aftercare import CheckIn
 from programs.checkins import Flag
 from programs.instants import MINUTE, Instant
+from programs.phases import Standing
 from programs.questions import Question
 from programs.schedule import Course, day_of, time_of
 from programs.triage import Finding
@@ -199,6 +200,8 @@ _RULES = {
     "sore_lasting": "Soreness is still {q_sore} of 10, {hours:.0f} hours after needling.",
     "usual_worse": "The usual pain is {q_usual} of 10; the lowest answer before was {q_usual_lowest} of 10.",
     "written": "The patient wrote something to read.",
+    "phase_light": "The light phase of the plan waits: soreness is {q_sore} of 10.",
+    "phase_full": "The full phase of the plan waits: soreness is {q_sore} of 10.",
 }
 
 
@@ -226,6 +229,37 @@ def plan_state(course: Course, here: int) -> str:
         return "running"
     until = held[-1].until_wall
     return f"on hold until {say_date(day_of(until))}" if until is not None else "on hold"
+
+
+OPTIONAL = {"q_free": "Anything to say", "q_move": "Light movement", "q_usual": "Usual pain"}
+
+
+def say_who(who: str) -> str:
+    """ "clinician:ben" -> "ben": the id a colleague signs with"""
+    return who.partition(":")[2] or who
+
+
+PHASES = {"A": "First 24 hours", "B": "24 to 48 hours", "C": "After 48 hours"}
+RELEASES = {"A": "Go on where it stood", "B": "Begin the light phase", "C": "Begin the full program"}
+_STAGES = {"stop": "the plan is stopped", "A": "phase A, settle", "B": "phase B, light", "C": "phase C, full"}
+_WHY = {
+    "time": "Phase {next} begins at the earliest {not_before}.",
+    "silence": "Phase {next} waits for an answer to the check-in, or for you.",
+    "soreness": "Phase {next} waits: the last answer was {sore} of 10. A later answer or you can begin it.",
+    "rising": "Phase {next} waits: soreness rose, to {sore} of 10. A later answer or you can begin it.",
+    "alarm": "An answer raised an emergency or same-day flag. It goes on when you say so.",
+}
+
+
+def say_gate(it: Standing, zone_name: str) -> str:
+    """Where a plan stands after a needling session, and what it waits for."""
+    why = _WHY[it.why or "time"].format(next=it.next, sore=it.sore, not_before=say_time(it.not_before, zone_name))
+    return f"After needling: {_STAGES[it.stage]}, since {say_time(it.since, zone_name)}. {why}"
+
+
+def releases(it: Standing) -> tuple[str, ...]:
+    """The phases a clinician may begin from here."""
+    return {"stop": ("A", "C"), "A": ("B", "C"), "B": ("C",), "C": ()}[it.stage]
 
 
 _SUBJECTS = {"check_in": "Check-in", "nudge": "Second prompt, check-in"}
