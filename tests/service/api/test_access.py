@@ -62,7 +62,10 @@ async def test_a_clinician_sees_whom_they_treat_and_an_admin_everybody(clinic: A
 async def test_an_admin_lets_clinicians_see_all_and_it_holds_for_the_next_request(clinic: Api) -> None:
     path = f"/clinics/{CLINIC}/settings"
     assert (await clinic("PATCH", path, BEN, {"clinicians_see_all": True})).status_code == 403
-    assert (await clinic("PATCH", path, ANA, {"clinicians_see_all": True})).json() == {"clinicians_see_all": True}
+    assert (await clinic("PATCH", path, ANA, {"clinicians_see_all": True})).json() == {
+        "clinicians_see_all": True,
+        "minutes_a_day": 30,
+    }
     assert await names(clinic, CLEO) == ["ada", "fay"]
     await clinic("PATCH", path, ANA, {"clinicians_see_all": False})
     assert await names(clinic, CLEO) == ["fay"]
