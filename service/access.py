@@ -164,6 +164,10 @@ LINES: Mapping[str, Line] = {
     "POST /clinic/protocol/{id}/approve": Line(STAFF),
     "POST /clinic/patients/{id}/plans/{plan}/hold": Line(STAFF, "", "patient:id"),
     # how somebody of staff signs in
+    "GET /clinic/staff": Line(ADMIN),
+    "POST /clinic/staff": Line(ADMIN),
+    "POST /clinic/staff/{id}/disable": Line(ADMIN),
+    "POST /clinic/staff/{id}/reset": Line(ADMIN),
     "GET /account": Line(STAFF),
     "POST /account/password": Line(STAFF),
     "POST /account/recovery-codes": Line(STAFF),

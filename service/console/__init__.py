@@ -13,6 +13,7 @@ from service.console import (
     account,
     adherence,
     clinic,
+    colleagues,
     doors,
     emergency,
     entries,
@@ -33,7 +34,7 @@ ROUTES = [
         "/",
         route_handlers=[
             doors.home,
-            *(sign_in.ROUTES + joining.ROUTES + account.ROUTES),
+            *(sign_in.ROUTES + joining.ROUTES + account.ROUTES + colleagues.ROUTES),
             *links.ROUTES,
             *(today.ROUTES + clinic.ROUTES + rules.ROUTES + emergency.ROUTES + profile.ROUTES + entries.ROUTES),
             *(adherence.ROUTES + monitoring.ROUTES + phones.ROUTES + keys.ROUTES + programs.ROUTES),

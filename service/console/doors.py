@@ -58,11 +58,11 @@ async def clinician_here(request: PageRequest) -> Here:
     return await _here(request, STAFF)
 
 
-async def fresh_clinician(request: PageRequest) -> Here:
+async def fresh_clinician(request: PageRequest, to: str = "account") -> Here:
     """Who signed in just now: what changes how somebody signs in is not for whoever finds their desk."""
     here = await clinician_here(request)
     if not is_fresh(request, here):
-        raise Elsewhere("/sign-in?to=account")
+        raise Elsewhere(f"/sign-in?to={to}")
     return here
 
 

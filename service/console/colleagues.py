@@ -1,0 +1,75 @@
+"""Who of a clinic may sign in, for those who run it: invite, put out, let in again. The link is shown once, here."""
+
+from collections.abc import Callable
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.params import FromPath
+from sqlalchemy import Connection
+
+from programs.errors import ProgramsError
+from programs.people import ROLES
+from service.auth import staff
+from service.auth.staff import Staff
+from service.care import Who
+from service.console.cookies import desk_of
+from service.console.doors import Here, clinician_here, fresh_clinician, is_fresh
+from service.console.forms import PageRequest, Typed, one_of, typed
+from service.console.pages import page
+
+TO = "staff"
+
+
+@get("/clinic/staff")
+async def show(request: PageRequest) -> Response[str]:
+    return await _page(request, await clinician_here(request))
+
+
+@post("/clinic/staff", status_code=200)
+async def invite(request: PageRequest) -> Response[str]:
+    here, form = await fresh_clinician(request, TO), await typed(request)
+
+    def ask(db: Connection) -> str:
+        role = one_of(ROLES, form["role"], "role")
+        return staff.invite(db, here.who.clinic, form["email"], form["name"], role, str(here.who), here.now)
+
+    return await _change(request, here, ask, form)
+
+
+@post("/clinic/staff/{id:str}/disable", status_code=200)
+async def disable(request: PageRequest, id: FromPath[str]) -> Response[str]:
+    here = await fresh_clinician(request, TO)
+    return await _change(request, here, lambda db: staff.disable(db, _of(db, here, id), str(here.who), here.now))
+
+
+@post("/clinic/staff/{id:str}/reset", status_code=200)
+async def reset(request: PageRequest, id: FromPath[str]) -> Response[str]:
+    here = await fresh_clinician(request, TO)
+    return await _change(request, here, lambda db: staff.reset(db, _of(db, here, id), str(here.who), here.now))
+
+
+def _of(db: Connection, here: Here, id: str) -> Who:
+    return staff.staff_of(db, Who(here.who.clinic, "clinician", id)).who
+
+
+async def _change(
+    request: PageRequest, here: Here, verb: Callable[[Connection], Any], form: Typed | None = None
+) -> Response[str]:
+    """An e-mail address is one person's in the whole installation: so the transaction is the service's own."""
+    try:
+        code = await desk_of(request).db.write(verb)
+    except ProgramsError as error:
+        return await _page(request, here, form=form, error=error)
+    return await _page(request, here, code=code or "")
+
+
+async def _page(
+    request: PageRequest, here: Here, code: str = "", form: Typed | None = None, error: ProgramsError | None = None
+) -> Response[str]:
+    found: list[Staff] = await here.db.read(staff.all_staff, here.who.clinic)
+    link = f"{desk_of(request).settings.public_url.rstrip('/')}/join#{code}" if code else ""
+    shown = {"staff": found, "link": link, "form": form or Typed(), "error": error}
+    return page("staff", 422 if error else 200, here=here, fresh=is_fresh(request, here), **shown)
+
+
+ROUTES = [show, invite, disable, reset]
