@@ -162,7 +162,14 @@ ROWS: Mapping[str, Row] = {
     f"POST {API}/flags/{{id}}/acknowledge": Row("staff", FLAG, {"note": "phoned"}),
     f"GET {API}/unanswered": Row("staff", key=True),
     f"POST {API}/unanswered/{{id}}/follow-up": Row("staff", {"id": "unanswered"}, {"note": "phoned"}),
+    f"GET {API}/patients/{{id}}/outcomes": Row("staff", ID, key=True),
+    f"POST {API}/patients/{{id}}/activities": Row("staff", ID, {"words": "Stairs"}, ok=MADE),
     # a patient's own
+    "GET /api/v1/me/outcomes": Row("patient"),
+    "GET /api/v1/me/progress": Row("patient"),
+    "POST /api/v1/me/activities": Row("patient", body={"words": "Tie my shoes"}, ok=MADE),
+    "POST /api/v1/me/activities/{id}/end": Row("patient", {"id": "activity"}),
+    "POST /api/v1/me/ratings": Row("patient", body={"scores": {"$activity": 3}}, ok=MADE, about=True, denied=422),
     "GET /api/v1/me/today": Row("patient"),
     "GET /api/v1/me/check-ins": Row("patient"),
     "POST /api/v1/me/check-ins/{id}/answers": Row("patient", {"id": "check_in"}, {"answers": {"q_sore": 3}}),
@@ -182,6 +189,12 @@ ROWS: Mapping[str, Row] = {
     "POST /clinic/keys": Row("admin", form={"name": "Calendar", "verbs": "read patients"}, ok=(200, 409)),
     "POST /clinic/keys/{id}/end": Row("admin", form={}, fixed={"id": "none"}, ok=(404,)),
     "GET /clinic/flags/{id}": Row("staff", FLAG),
+    "GET /clinic/monitoring.csv": Row("staff"),
+    "GET /clinic/patients/{id}/adherence": Row("staff", ID),
+    "GET /clinic/patients/{id}/monitoring": Row("staff", ID),
+    "POST /clinic/patients/{id}/staff-time": Row(
+        "staff", ID, form={"minutes": "12", "date": "2026-06-01", "live": "yes"}, ok=SEEN_OTHER
+    ),
     "GET /clinic/rules": Row("staff"),
     "POST /clinic/rules/approve": Row("staff", form={"rule": "written 1"}, ok=DONE_OR_SAID),
     "POST /clinic/rules/{id}/switch": Row(
@@ -237,6 +250,7 @@ ROWS: Mapping[str, Row] = {
         about=True,
         denied=422,
     ),
+    "GET /progress": Row("patient"),
     "GET /phones": Row("patient"),
     "POST /phones/{device}/end": Row("patient", {"device": "device"}, form={}, ok=SEEN_OTHER),
     # whoever comes by

@@ -117,6 +117,7 @@ def _records(db: Connection, person: str, doctor: Who) -> dict[str, str]:
     care.assign_plan(db, doctor, f"p-{person}", plan, NOON)
     reply = care.answer(db, patient, f"s-{person}-evening", {"rf_bleed": True}, EVENING, EVENING)
     make_token(db, patient, NOON, f"{person}-spare", DEVICE)
+    care.add_activity(db, patient, person, f"shoes-{person}", canary(person), NOON)
     told = select(message.c.id).where(message.c.clinic_id == doctor.clinic, message.c.person_id == person)
     return {
         "patient": person,
@@ -127,6 +128,7 @@ def _records(db: Connection, person: str, doctor: Who) -> dict[str, str]:
         "flag": reply.answered.flags[0],
         "device": devices_of(db, doctor.clinic, person, NOON)[0].id,
         "message": db.execute(told.order_by(message.c.id).limit(1)).scalar_one(),
+        "activity": f"shoes-{person}",
         "clinician": doctor.id,
     }
 
