@@ -183,6 +183,10 @@ LINES: Mapping[str, Line] = {
     "GET /today/check-ins/{id}": Line(PATIENT),
     "POST /today/check-ins/{id}": Line(PATIENT),
     "POST /today/completions": Line(PATIENT),
+    "GET /activities": Line(PATIENT),
+    "POST /activities": Line(PATIENT),
+    "POST /activities/rate": Line(PATIENT),
+    "POST /activities/{id}/end": Line(PATIENT),
     "GET /phones": Line(PATIENT),
     "POST /phones/{device}/end": Line(PATIENT),
     # before, after and without signing in

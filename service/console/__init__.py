@@ -11,6 +11,7 @@ from litestar.static_files import create_static_files_router
 
 from service.console import (
     account,
+    activities,
     adherence,
     clinic,
     colleagues,
@@ -36,8 +37,8 @@ ROUTES = [
             doors.home,
             *(sign_in.ROUTES + joining.ROUTES + account.ROUTES + colleagues.ROUTES),
             *links.ROUTES,
-            *(today.ROUTES + clinic.ROUTES + rules.ROUTES + emergency.ROUTES + profile.ROUTES + entries.ROUTES),
-            *(adherence.ROUTES + monitoring.ROUTES + phones.ROUTES + keys.ROUTES + programs.ROUTES),
+            *(today.ROUTES + activities.ROUTES + clinic.ROUTES + rules.ROUTES + emergency.ROUTES + profile.ROUTES),
+            *(entries.ROUTES + adherence.ROUTES + monitoring.ROUTES + phones.ROUTES + keys.ROUTES + programs.ROUTES),
         ],
         before_request=doors.same_site,
         exception_handlers=doors.REFUSALS,

@@ -5,6 +5,7 @@ import re
 from markupsafe import Markup
 from sqlalchemy import Connection
 
+from programs import activities
 from programs.activities import Rated, Rating
 from programs.instants import DAY, HOUR
 from programs.outcomes import Curve, Point
@@ -13,7 +14,8 @@ from service.clock import SetClock
 from service.console.charts.soreness import BOTTOM, HEIGHT, LEFT, MOST, RIGHT, TOP, WIDTH, Line, soreness
 from service.database import Database
 from tests.service.console.conftest import Browser
-from tests.world import ADA, BEN, NOON, session
+from tests.service.console.reader import Reader
+from tests.world import ADA, BEN, EVE, NOON, session
 
 CURVE = Curve("s1", NOON, (Point(6, 10, "evening"), Point(24, 5, "day1"), Point(48, 0, "day2")))
 
@@ -67,3 +69,31 @@ async def test_the_page_shows_curve_table_pain_and_activities_as_they_were_said(
     assert "<strong>better</strong> by 2.0" in text
     assert "<strong>better</strong> by 3.0, large" in text
     assert "-5 to 5: <strong>3</strong>, better" in text
+
+
+async def test_a_patient_names_and_rates_activities_on_a_page_of_their_own(
+    browser: Browser, world: Database, clock: SetClock
+) -> None:
+    ada = browser(ADA)
+    assert '<a href="/activities">My activities</a>' in (await ada.get("/today")).text
+    form = Reader((await ada.get("/activities")).text).form("/activities")
+    for _ in range(2):  # sent twice, it is one
+        text = (await ada.post("/activities", data={**form.fields, "words": "Tie <my> shoes"})).text
+    assert text.count("<bdi>Tie &lt;my&gt; shoes</bdi>") == 2  # in the list, and to be rated
+    (shoes,) = await world.read(activities.activities_of, ADA.clinic, "ada")
+    assert "How is your problem now?" not in text
+    for bad in ({}, {shoes.id: "11"}, {shoes.id: "-1"}):
+        assert (await ada.post("/activities/rate", data=bad)).status_code == 422
+    rating = Reader(text).form("/activities/rate").fields
+    text = (await ada.post("/activities/rate", data={**rating, shoes.id: "3"})).text
+    assert "3 of 10" in text
+    assert "We ask again two weeks after your last answer." in text
+    clock.move_to(NOON + 14 * DAY)
+    text = (await ada.get("/activities")).text
+    assert "How is your problem now?" in text
+    await ada.post("/activities/rate", data={"id": "second", shoes.id: "6", "change": "-2"})
+    rated = await world.read(activities.ratings_of, ADA.clinic, "ada")
+    assert [(dict(it.value.scores), it.value.change) for it in rated] == [({shoes.id: 3}, None), ({shoes.id: 6}, -2)]
+    await ada.post(f"/activities/{shoes.id}/end")
+    assert "Tie" not in (await ada.get("/activities")).text
+    assert (await browser(EVE).post(f"/activities/{shoes.id}/end")).status_code == 404
