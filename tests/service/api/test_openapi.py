@@ -34,6 +34,11 @@ DELETE /api/v1/clinics/{clinic}/needling-sessions/{id}
 GET /api/v1/clinics/{clinic}/needling-sessions/{id}
 PUT /api/v1/clinics/{clinic}/needling-sessions/{id}
 GET /api/v1/clinics/{clinic}/programs
+GET /api/v1/clinics/{clinic}/exercises
+DELETE /api/v1/clinics/{clinic}/exercises/{id}
+GET /api/v1/clinics/{clinic}/exercises/{id}
+PUT /api/v1/clinics/{clinic}/exercises/{id}
+PUT /api/v1/clinics/{clinic}/exercises/{id}/words
 PATCH /api/v1/clinics/{clinic}/settings
 GET /api/v1/clinics/{clinic}/break-glass
 POST /api/v1/clinics/{clinic}/patients/{id}/break-glass
@@ -153,9 +158,9 @@ def test_changes_say_which_version_and_posts_may_be_sent_again() -> None:
         headers = {one["name"]: one["required"] for one in it["parameters"] if one["in"] == "header"}
         if method == "POST" and not path.endswith(("/agenda", "/enrolment", "/redeem", "/keys")):
             assert headers["Idempotency-Key"] is False
-        if method in ("PUT", "PATCH", "DELETE") and not {"addresses", "devices", "keys", "settings"}.intersection(
-            path.split("/")
-        ):
+        unversioned = {"addresses", "devices", "keys", "settings"}.intersection(path.split("/"))
+        new_or_changed = method == "PUT" and "/exercises/" in path  # without If-Match it is a new one
+        if method in ("PUT", "PATCH", "DELETE") and not unversioned and not new_or_changed:
             assert headers["If-Match"] is True
             assert {"412", "428"} <= set(it["responses"])
         assert ("If-Match" in headers) == ("412" in it["responses"])

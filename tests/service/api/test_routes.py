@@ -19,6 +19,7 @@ from service.auth.keys import Wanted, make_key
 from service.auth.tokens import Grant, make_token
 from service.care import Who
 from tests.service.api.conftest import Api
+from tests.service.api.test_exercises import CALF
 from tests.world import ADA, BEN, CLEO, DOV, EVE, NOON, let_in, session, terms
 
 CLINIC_PATH = "/clinics/riverside"
@@ -59,6 +60,11 @@ class Case(NamedTuple):
 CASES = (
     Case("GET", CLINIC_PATH, BEN),
     Case("GET", f"{CLINIC_PATH}/programs", BEN),
+    Case("GET", f"{CLINIC_PATH}/exercises", BEN),
+    Case("GET", f"{CLINIC_PATH}/exercises/hip_bridge", BEN),
+    Case("PUT", f"{CLINIC_PATH}/exercises/calf_raise", BEN, CALF),
+    Case("DELETE", f"{CLINIC_PATH}/exercises/calf_raise", BEN, if_match='"1"'),
+    Case("PUT", f"{CLINIC_PATH}/exercises/walking/words", BEN, {"words": {}}),
     Case("PATCH", f"{CLINIC_PATH}/settings", ANA, {"clinicians_see_all": True}),
     Case("GET", f"{CLINIC_PATH}/break-glass", ANA),
     Case("GET", f"{CLINIC_PATH}/keys", ANA),
@@ -197,6 +203,9 @@ def test_every_route_is_on_the_list() -> None:
     table = {one for handler in (*SIGNED_IN, *ARRIVING, *OPEN) for one in template(handler)}
     ids = {
         "ada": "{id}",
+        "hip_bridge": "{id}",
+        "calf_raise": "{id}",
+        "walking": "{id}",
         "s1": "{id}",
         "p1": "{id}",
         "kept": "{id}",
@@ -262,8 +271,8 @@ async def test_an_id_of_another_clinic_opens_nothing_under_ones_own(api: Api) ->
     for case in await requests(api):
         path = case.path.replace("riverside", "harbour")
         # An address id is of one's own making, a rule is everybody's: neither names anything of the other clinic's.
-        # And keys are not for clinicians.
-        if any(part in path for part in ("/addresses/", "/rules/", "/triage/", "/settings/", "/keys/")):
+        # And keys are not for clinicians; an exercise has its own tests of this.
+        if any(part in path for part in ("/addresses/", "/rules/", "/triage/", "/settings/", "/keys/", "/exercises/")):
             continue
         if path.startswith("/clinics") and (path.count("/") > 3 or "needling-sessions" in path):
             tried += 1
