@@ -43,6 +43,13 @@ DONE_OR_SAID = (200, 303, 422)  # a page that does it, or says beside the form w
 
 NEEDLED = {"patient_id": "$patient", "ended_at": "2026-06-01T11:00:00-04:00", "muscles": ["TFL"], "side": "left"}
 TERMS = {"prescriptions": [{"exercise": "hip_bridge", "dosage": {"sets": 3, "reps": 10}}], "times": ["09:00"]}
+PROTOCOL_FORM = {
+    "asked_day7": "yes",
+    "opens_day7": "156",
+    "target_day7": "168",
+    "closes_day7": "204",
+    **{f"why_{name}": "We phone everybody." for name in ("evening", "day1", "day2", "day3")},
+}
 DONE = {
     "id": "c1",
     "plan_id": "$plan",
@@ -226,6 +233,17 @@ ROWS: Mapping[str, Row] = {
     "POST /clinic/patients/{id}/plans/{plan}/hold": Row(
         "staff", PLAN_PAGE, form={"id": "h1", "reason": "needled"}, ok=SEEN_OTHER
     ),
+    "POST /clinic/patients/{id}/plans/{plan}/keep": Row(
+        "staff", PLAN_PAGE, form={"id": "k1", "title": "Hips"}, ok=SEEN_OTHER
+    ),
+    "POST /clinic/patients/{id}/needling-sessions/{session}/release": Row(
+        "staff", {"id": "patient", "session": "session"}, form={"phase": "B"}, ok=SEEN_OTHER
+    ),
+    "GET /clinic/programs": Row("staff"),
+    "POST /clinic/programs/{id}/retire": Row("staff", fixed={"id": "kept"}, ok=(303, 404)),
+    "GET /clinic/protocol": Row("staff"),
+    "POST /clinic/protocol": Row("staff", form=PROTOCOL_FORM, ok=SEEN_OTHER),
+    "POST /clinic/protocol/{id}/approve": Row("staff", fixed={"id": "0"}, ok=(303, 409)),
     "POST /clinic/patients/{id}/plans/{plan}/end": Row("staff", PLAN_PAGE, form={"confirmed": "yes"}, ok=SEEN_OTHER),
     "GET /clinic/patients/{id}/phones": Row("staff", ID),
     "POST /clinic/patients/{id}/phones": Row("staff", ID, form={"way": "screen"}),
