@@ -13,6 +13,7 @@ from notifications import outbox
 from notifications.preferences import Preferences
 from notifications.tables import due, message, outcome
 from programs import checkins, people, plans
+from programs.activities import Rated, Rating
 from programs.aftercare import Protocol
 from programs.completions import Completion
 from programs.errors import Invalid, NoSuchRecord, Stale
@@ -67,7 +68,12 @@ DEEDS = (
     Deed(care.reword_exercise, BEN, ("walking", 0, {"en": WALK}, LATER), "reword exercise", "walking"),
     Deed(care.retire_exercise, BEN, ("heel_raise", 1, LATER), "retire exercise", "heel_raise"),
     Deed(care.acknowledge, BEN, ("the flag", LATER), "acknowledge flag", "the flag"),
+    Deed(care.follow_up, BEN, ("s1-day1", "Phoned.", NOON + 3 * DAY), "follow up unanswered check-in", "s1-day1"),
+    Deed(care.add_activity, ADA, ("ada", "a1", "Stairs", LATER), "add activity", "a1"),
+    Deed(care.end_activity, ADA, ("ada", "a0", LATER), "end activity", "a0"),
+    Deed(care.rate, ADA, (Rating("r1", LATER, Rated({"a0": 3})), LATER), "rate activities", "r1"),
 )
+PLANS_NOTHING = (care.acknowledge, care.follow_up, care.add_activity, care.end_activity)
 # What a clinic writes of its exercises and its protocol is about no patient and plans nothing.
 OF_NOBODY = (
     care.put_exercise,
@@ -93,6 +99,7 @@ async def clinic(database: Database) -> Database:
         care.assign_plan(db, BEN, "p", assignment(), NOON)
         care.save_program(db, BEN, Template("theirs", "Hips", terms().prescriptions), NOON)
         care.answer(db, ADA, "s0-evening", {"rf_bleed": True}, NOON, NOON)
+        care.add_activity(db, ADA, "ada", "a0", "Shoes", NOON)
         care.put_exercise(db, BEN, "heel_raise", 0, OWN, NOON)
 
     await database.write(tell)
@@ -144,7 +151,7 @@ async def test_where_the_note_or_the_planning_fails_nothing_was_written(
     before = await clinic.read(everything)
     monkeypatch.setattr(room, verb, fail)
     for deed in DEEDS:
-        if verb == "note" or deed.verb not in (care.acknowledge, *OF_NOBODY):  # which plan nothing
+        if verb == "note" or deed.verb not in (*PLANS_NOTHING, *OF_NOBODY):  # which plan nothing
             with pytest.raises(ZeroDivisionError):
                 await do(clinic, deed)
             assert await clinic.read(everything) == before, deed.note
