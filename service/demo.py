@@ -8,16 +8,20 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+import msgspec
 from sqlalchemy import Connection, func, select
 
 from notifications.preferences import DEFAULT
 from notifications.timing import zone
-from programs import people
+from programs import people, plans
 from programs.errors import Conflict
 from programs.instants import DAY, HOUR, MINUTE, Instant
 from programs.needling import NeedlingSession
 from programs.people import Clinic
+from programs.phases import Phases
 from programs.tables import clinic
+from programs.templates import Template
+from service import care
 from service.auth.tokens import DEVICE, KEY, make_token
 from service.care import Who
 from service.database import Database
@@ -92,12 +96,24 @@ async def fill_demo(db: Database, now: Instant, progress: Progress = silent) -> 
         demo.arrange(role)
     demo.arrange_events()
     await stage.run(now, progress)
+    await db.at(HOME.id).write(_settle, now)
     await db.at(HOME.id).write(_make_tokens, now)
 
 
 def _check_empty(db: Connection) -> None:
     if db.execute(select(func.count()).select_from(clinic)).scalar_one():
         raise Conflict("the database has a clinic", "The demo needs an empty database; this one has a clinic in it.")
+
+
+def _settle(db: Connection, now: Instant) -> None:
+    """What the clinic has decided for itself: its protocol, a program of its own, and a plan that follows phases."""
+    ben = Who(HOME.id, "clinician", "ben")
+    care.approve_protocol(db, ben, 0, now)
+    course = plans.courses_of(db, HOME.id, ["sakura"])["sakura"][0]
+    terms = msgspec.structs.replace(course.revisions[-1].terms, phases=Phases())
+    care.revise_plan(db, ben, "sakura", course.plan_id, course.version, terms, now)
+    own = Template("demo-hips", "Hips after needling", terms.prescriptions)
+    care.save_program(db, ben, own, now)
 
 
 def _make_tokens(db: Connection, now: Instant) -> None:
