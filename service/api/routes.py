@@ -27,6 +27,7 @@ from service.api import (
     programs,
     protocols,
     questions,
+    rights,
     today,
     triage,
 )
@@ -58,6 +59,7 @@ SIGNED_IN: tuple[HTTPRouteHandler, ...] = (
     *check_ins.ROUTES,
     *completions.ROUTES,
     *phone.ROUTES,
+    *rights.ROUTES,
 )
 # For whoever has a code and no token yet.
 ARRIVING: tuple[HTTPRouteHandler, ...] = enrolment.ARRIVING

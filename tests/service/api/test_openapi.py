@@ -76,6 +76,10 @@ POST /api/v1/clinics/{clinic}/patients/{patient}/enrolment
 POST /api/v1/enrolments/redeem
 DELETE /api/v1/me/devices/{id}
 GET /api/v1/me/devices
+GET /api/v1/me/export
+GET /api/v1/me/access
+GET /api/v1/clinics/{clinic}/patients/{id}/export
+GET /api/v1/clinics/{clinic}/patients/{id}/access
 DELETE /api/v1/clinics/{clinic}/keys/{id}
 GET /api/v1/clinics/{clinic}/keys
 POST /api/v1/clinics/{clinic}/keys

@@ -187,6 +187,10 @@ ROWS: Mapping[str, Row] = {
         "patient", body={"message_id": "$message", "kind": "opened", "at": "2026-06-01T14:00:00-04:00"}, about=True
     ),
     "GET /api/v1/me/devices": Row("patient"),
+    "GET /api/v1/me/export": Row("patient"),
+    "GET /api/v1/me/access": Row("patient"),
+    f"GET {API}/patients/{{id}}/export": Row("admin", ID),
+    f"GET {API}/patients/{{id}}/access": Row("admin", ID),
     "DELETE /api/v1/me/devices/{id}": Row("patient", {"id": "device"}),
     # pages of staff
     "GET /clinic": Row("staff"),
