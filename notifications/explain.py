@@ -20,6 +20,7 @@ SENTENCES: Mapping[str, str] = {
     "merged": "Together with what would have come at {at}, so that there is one message instead of two.",
     "flag_emergency": "An answer raised an emergency flag at {at}.",
     "flag_same_day": "An answer raised a same-day flag at {at}.",
+    "break_glass": "A colleague opened the record of a patient they do not treat, at {at}.",
     "nobody_acknowledged": "Nobody had acknowledged it by {at}.",
     # why there is none
     "conditional": "Asked only if it is still sore at 48 hours.",
