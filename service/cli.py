@@ -61,7 +61,10 @@ AUDIT = (
     Later("prune", "service.audit_command:prune", "Remove what is older than it must be kept."),
 )
 
-ERASURES = (Later("apply", "service.erasures_command:apply", "Erase again, after a back-up was put back."),)
+ERASURES = (
+    Later("erase", "service.erasures_command:erase", "Erase one patient's record for good."),
+    Later("apply", "service.erasures_command:apply", "Erase again, after a back-up was put back."),
+)
 
 main = click.Group("homestretch", help="Aftercare between visits to a clinic that does dry needling.")
 for _command in COMMANDS:

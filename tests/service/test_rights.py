@@ -1,5 +1,6 @@
 """What is of a patient is exported whole, and erased whole; messages stop; a back-up does not bring anybody back."""
 
+import asyncio
 import shutil
 from pathlib import Path
 from random import Random
@@ -7,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -35,6 +37,7 @@ from programs.tables import Value, patient
 from service import care, rights, subject
 from service.auth.tokens import make_token
 from service.care import Who
+from service.cli import main
 from service.database import Database, connect
 from service.rights import WITHHELD, Erasure, HandingOver, journal
 from service.subject import KEPT, METADATA, OF_NOBODY, OF_PATIENT, UNDECIDED, UNLISTED
@@ -317,3 +320,28 @@ async def test_replies_kept_for_staff_that_quote_the_record_go_with_it(database:
     await database.write(keep)
     await database.write(rights.erase, ADMIN, "ada", NOON)
     assert await database.read(lambda db: db.execute(select(reply.c.key)).scalars().all()) == ["three"]
+
+
+async def test_an_operator_erases_what_an_admin_decided(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOMESTRETCH_DATABASE_URL", database_url)
+    monkeypatch.setenv("HOMESTRETCH_VAULT", str(tmp_path / "vault"))
+
+    def staffed(db: Connection) -> None:
+        arranged(db)
+        people.add_clinician(db, CLINIC, "max", "Max", "admin")
+
+    async with await connect(database_url, {}) as db:
+        await db.write(staffed)
+
+    def said(by: str) -> str:
+        words = ["erasures", "erase", "--clinic", CLINIC, "--patient", "ada", "--by", by, "--yes"]
+        return CliRunner().invoke(main, words).output
+
+    assert "ben is no admin" in await asyncio.to_thread(said, "ben")
+    assert await asyncio.to_thread(said, "max") == "Erased.\n"
+    async with await connect(database_url, {}) as db:
+        assert await db.write(people.erased_at, CLINIC, "ada")
+    apply = await asyncio.to_thread(lambda: CliRunner().invoke(main, ["erasures", "apply"]).output)
+    assert apply == "Erased again: 0\n"
