@@ -24,6 +24,7 @@ OF_NO_CLINIC = {
     "programs.people:clinics_of": "which clinics there are, for housekeeping that then goes clinic by clinic",
     "service.auth.tokens:find_token": "a token is looked up by its hash before any clinic is known",
     "service.auth.tickets:find_ticket": "a step on the way in is looked up by its hash",
+    "service.auth.tickets:lock": "held while it is looked at",
     "service.auth.tickets:use_ticket": "and used up",
     "service.auth.tickets:remember": "or gone on with",
     "service.auth.tickets:forget_tickets": "and forgotten a day after its end",

@@ -39,6 +39,7 @@ ID, PATIENT = {"id": "patient"}, {"patient": "patient"}
 SESSION, FLAG, PLAN = {"id": "session"}, {"id": "flag"}, {"patient": "patient", "id": "plan"}
 PLAN_PAGE = {"id": "patient", "plan": "plan"}
 MADE, SEEN_OTHER, UNREADABLE, NOT_IN = (201,), (303,), (404, 422), (403,)
+STAFF_ONLY = (200, 303, 404, 422)  # as the line before; Cleo is not there for who runs another clinic
 DONE_OR_SAID = (200, 303, 422)  # a page that does it, or says beside the form why not
 
 NEEDLED = {"patient_id": "$patient", "ended_at": "2026-06-01T11:00:00-04:00", "muscles": ["TFL"], "side": "left"}
@@ -206,6 +207,12 @@ ROWS: Mapping[str, Row] = {
     "POST /clinic/patients/{id}/staff-time": Row(
         "staff", ID, form={"minutes": "12", "date": "2026-06-01", "live": "yes"}, ok=SEEN_OTHER
     ),
+    "GET /clinic/staff": Row("admin"),
+    "POST /clinic/staff": Row(
+        "admin", form={"email": "gil@riverside.example", "name": "Gil", "role": "clinician"}, ok=DONE_OR_SAID
+    ),
+    "POST /clinic/staff/{id}/disable": Row("admin", form={"confirmed": "yes"}, fixed={"id": "cleo"}, ok=STAFF_ONLY),
+    "POST /clinic/staff/{id}/reset": Row("admin", form={"confirmed": "yes"}, fixed={"id": "cleo"}, ok=STAFF_ONLY),
     "GET /clinic/rules": Row("staff"),
     "POST /clinic/rules/approve": Row("staff", form={"rule": "written 1"}, ok=DONE_OR_SAID),
     "POST /clinic/rules/{id}/switch": Row(
@@ -272,6 +279,10 @@ ROWS: Mapping[str, Row] = {
         about=True,
         denied=422,
     ),
+    "GET /activities": Row("patient"),
+    "POST /activities": Row("patient", form={"words": "Tie my shoes"}, ok=DONE_OR_SAID),
+    "POST /activities/rate": Row("patient", form={"shoes-ada": "3"}, ok=DONE_OR_SAID),
+    "POST /activities/{id}/end": Row("patient", {"id": "activity"}, form={}, ok=SEEN_OTHER),
     "GET /progress": Row("patient"),
     "GET /phones": Row("patient"),
     "POST /phones/{device}/end": Row("patient", {"device": "device"}, form={}, ok=SEEN_OTHER),
@@ -289,7 +300,7 @@ ROWS: Mapping[str, Row] = {
     "GET /join": Row("anybody"),
     "POST /join": Row("anybody", form={"code": "wrong"}, ok=NOT_IN),
     "POST /join/finish": Row("anybody", form={"code": "wrong"}, ok=NOT_IN),
-    "POST /sign-out": Row("anybody", form={}, ok=SEEN_OTHER),
+    "POST /sign-out": Row("anybody", form={}, ok=(303, 404)),
     "GET /flags": Row("anybody", ok=SEEN_OTHER),
     "GET /open/{message}": Row("anybody", {"message": "message"}, ok=SEEN_OTHER),
     "GET /unsubscribe/{message}": Row("anybody", {"message": "message"}),
@@ -307,5 +318,7 @@ ROWS: Mapping[str, Row] = {
     f"POST {API}/patients/{{id}}/break-glass": Row("staff", ID, {"reason": WHY}, ok=(201, 409)),
     "POST /clinic/break-glass": Row("staff", form={"name": "Nobody", "reason": WHY}, ok=(422,)),
 }
+# The right of access reaches what clinicians wrote, too: an export is the record itself, unlike the app's pages.
+WHOLE_RECORD = ("GET /api/v1/me/export",)
 # Whom break-glass concerns does not see the patient yet: for them the answer is this, and not that of a stranger.
 OPENED_BY_GLASS = f"POST {API}/patients/{{id}}/break-glass"
