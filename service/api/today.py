@@ -73,10 +73,12 @@ class DoneOut(Out, frozen=True, kw_only=True):
 
 
 class ExerciseOut(Out, frozen=True, kw_only=True):
-    """`held` is the reason why it is paused; `stop` are the words for every exercise, with its own `pain_limit`."""
+    """`figure` names the picture at `/exercises/{figure}.svg`, or is "". `held` says why it is paused; `stop` are the
+    words for every exercise, with its own `pain_limit`."""
 
     exercise: str
     title: str
+    figure: str
     how_much: str
     dosage: Dosage
     start: str
@@ -206,6 +208,7 @@ def _exercise(it: Prescription, card: Card, language: str, held: str | None, kep
     return ExerciseOut(
         exercise=it.exercise,
         title=words.title,
+        figure=card.figure,
         how_much=dosage.say(it.dosage, language),
         dosage=it.dosage,
         start=words.start,

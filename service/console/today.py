@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from notifications.preferences import DEFAULT, preferences_of
 from programs import checkins, completions, exercises, needling, people
 from programs.aftercare import CheckIn
+from programs.cards import Cards, cards_of
 from programs.dosage import Prescription
 from programs.emergency import emergency_number
 from programs.errors import Invalid
@@ -47,6 +48,7 @@ class Row(NamedTuple):
 
     due: Prescription
     words: CardWords
+    figure: str
     cautions: list[str]
     held: str
     logged: str
@@ -77,7 +79,8 @@ def day(db: Connection, who: Who, now: Instant) -> Day:
     language = preferences_of(db, who.clinic, [who.id]).get(who.id, DEFAULT).language
     therapist = people.clinician_of(db, who.clinic, today.patient.clinician_id)
     precautions = today.patient.precautions
-    parts = [_part(task, precautions, language, now) for task in today.tasks]
+    cards = cards_of(db, who.clinic)
+    parts = [_part(task, cards, precautions, language, now) for task in today.tasks]
     clinic = people.clinic_of(db, who.clinic)
     number, off = emergency_number(clinic.country), clinic.settings.triage_off is not None
     asked = [question for it in today.check_ins for question in it.questions]
@@ -99,15 +102,15 @@ def _prompts(db: Connection, clinic: str, waiting: list[Asked]) -> list[Prompt]:
     return sorted(found, key=lambda it: -it.visit_at)
 
 
-def _part(task: Task, precautions: tuple[str, ...], language: str, now: Instant) -> Part:
+def _part(task: Task, cards: Cards, precautions: tuple[str, ...], language: str, now: Instant) -> Part:
     bout = task.bout
     rows = []
     for due in bout.due:
-        exercise = exercises.find(due.exercise)
-        said = exercises.words(exercise, language)
+        card = cards[due.exercise]
+        said = card.say(language)
         cautions = [said.cautions[flag] for flag in precautions if flag in said.cautions]
         kept = task.logged.get(due.exercise)
-        rows.append(Row(due, said, cautions, bout.held.get(due.exercise, ""), _logged(kept), new_id(now)))
+        rows.append(Row(due, said, card.figure, cautions, bout.held.get(due.exercise, ""), _logged(kept), new_id(now)))
     return Part(bout.plan_id, day_of(bout.wall).isoformat(), time_of(bout.wall), rows)
 
 

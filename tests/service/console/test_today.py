@@ -13,6 +13,7 @@ from programs.triage import safety_text, unwell_text
 from service import care, reading
 from service.clock import SetClock
 from service.database import Database
+from tests.programs.test_cards import OWN
 from tests.service.console.conftest import Browser
 from tests.service.console.reader import Reader
 from tests.world import ADA, BEN, CLINIC, EVE, NOON, assignment, session
@@ -222,3 +223,16 @@ async def test_a_day_with_nothing_says_so(browser: Browser) -> None:
     text = (await browser(EVE).get("/today")).text
     assert "Nothing to answer now." in text
     assert "No exercises are planned for today." in text
+
+
+async def test_a_clinics_own_exercise_is_shown_in_its_words_with_the_figure_it_borrows(
+    world: Database, clock: SetClock, browser: Browser
+) -> None:
+    await world.write(care.put_exercise, BEN, "calf_raise", 0, OWN, NOON)
+    rises = Prescription("calf_raise", Dosage(sets=3, reps=12))
+    await world.write(care.assign_plan, BEN, "calf", assignment(prescriptions=(rises,), times=("19:00",)), NOON)
+    clock.move_to(NOON + 6 * HOUR)
+    text = (await browser(ADA).get("/today")).text
+    assert "Calf raise" in text
+    assert "Rise on your toes." in text
+    assert "/exercises/step_up.svg" in text
