@@ -36,6 +36,7 @@ OF_NO_CLINIC = {
     "service.auth.enrolment:_clinic_of": "a code is looked up by its hash before any clinic is known",
     "service.token_command:_for": "the operator names a clinic",
     "service.staff_command:_clinics": "the operator names a clinic",
+    "service.key_command:_clinic": "the operator names a clinic",
     "service.adherence_command:_forget": "the operator counts every clinic anew, clinic by clinic",
     "service.demo:_check_empty": "the demo wants a database without any clinic",
 }

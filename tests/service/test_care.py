@@ -46,6 +46,8 @@ class Deed(NamedTuple):
     record: str
 
 
+MADE = "(made by it)"
+OUTSIDE = msgspec.structs.replace(CLEO, sees_all=False)
 DEEDS = (
     Deed(care.enrol, BEN, (person("kim", "ben"), CALM, LATER), "enrol patient", "kim"),
     Deed(care.change_patient, BEN, ("ada", 1, {"preferences": CALM}, LATER), "change patient", "ada"),
@@ -69,13 +71,16 @@ DEEDS = (
     Deed(care.retire_exercise, BEN, ("heel_raise", 1, LATER), "retire exercise", "heel_raise"),
     Deed(care.acknowledge, BEN, ("the flag", LATER), "acknowledge flag", "the flag"),
     Deed(care.follow_up, BEN, ("s1-day1", "Phoned.", NOON + 3 * DAY), "follow up unanswered check-in", "s1-day1"),
+    Deed(care.break_glass, OUTSIDE, ("ada", "She rang about a bleed; Ben is away.", LATER), "break glass", MADE),
+    Deed(care.change_settings, BEN, ({"minutes_a_day": 20}, LATER), "change settings", "minutes_a_day"),
     Deed(care.add_activity, ADA, ("ada", "a1", "Stairs", LATER), "add activity", "a1"),
     Deed(care.end_activity, ADA, ("ada", "a0", LATER), "end activity", "a0"),
     Deed(care.rate, ADA, (Rating("r1", LATER, Rated({"a0": 3})), LATER), "rate activities", "r1"),
 )
-PLANS_NOTHING = (care.acknowledge, care.follow_up, care.add_activity, care.end_activity)
-# What a clinic writes of its exercises and its protocol is about no patient and plans nothing.
+PLANS_NOTHING = (care.acknowledge, care.follow_up, care.break_glass, care.add_activity, care.end_activity)
+# What a clinic decides, and what it writes of its exercises and its protocol, is about no patient and plans nothing.
 OF_NOBODY = (
+    care.change_settings,
     care.put_exercise,
     care.reword_exercise,
     care.retire_exercise,
@@ -140,7 +145,8 @@ async def test_what_was_done_is_noted_with_who_did_it(clinic: Database, deed: De
     before = await clinic.read(noted)
     await do(clinic, deed)
     whose = "" if deed.verb in OF_NOBODY else "kim" if deed.verb is care.enrol else "ada"
-    assert (await clinic.read(noted))[len(before) :] == [(str(deed.who), deed.note, whose, record)]
+    [it] = (await clinic.read(noted))[len(before) :]
+    assert it == (str(deed.who), deed.note, whose, it[3] if record == MADE else record)
     assert await clinic.read(outbox.unaccounted) == 0
 
 

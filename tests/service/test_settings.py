@@ -110,8 +110,8 @@ def test_a_value_that_cannot_be_is_refused_by_its_name(name: str, value: str) ->
         ("0.0.0.0", "http://127.0.0.1:8000"),
         ("127.0.0.1", "https://aftercare.example.org"),
         ("192.0.2.7", "http://127.0.0.1:8000"),
-        ("127.0.0.1", "http://127.0.0.1.example.org"),
-        ("127.0.0.1", "http://127.0.0.1@example.org"),
+        ("127.0.0.1", "https://127.0.0.1.example.org"),
+        ("127.0.0.1", "https://127.0.0.1@example.org"),
     ],
 )
 def test_a_demonstration_cannot_be_left_open_to_others(host: str, public_url: str) -> None:

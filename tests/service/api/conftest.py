@@ -4,6 +4,7 @@ Every reply is held against what its route says of itself: its status and the ty
 """
 
 from collections.abc import AsyncIterator
+from functools import cache
 from typing import Any
 
 import httpx
@@ -24,6 +25,11 @@ from tests.world import ADA, BEN, CLEO, DOV, EVE, NOON, assignment, let_in, popu
 
 EVENING = NOON + 3 * HOUR  # the first check-in is open
 EVERYBODY = (ADA, BEN, CLEO, DOV, EVE)
+
+
+@cache
+def paths(openapi: bytes) -> Any:
+    return msgspec.json.decode(openapi)["paths"]
 
 
 class Api:
@@ -73,7 +79,7 @@ class Api:
             template = self.app.asgi_router.handle_routing(path=path, method=method)[4]
         except Exception:
             return
-        documented = msgspec.json.decode(self.app.state.documentation.openapi)["paths"]
+        documented = paths(self.app.state.documentation.openapi)
         operations = documented.get(template.replace(":str", ""), {})
         if method.lower() in operations:
             assert str(status) in operations[method.lower()]["responses"], (
