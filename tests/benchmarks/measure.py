@@ -18,15 +18,25 @@ class Pairs(NamedTuple):
 
 
 def pairs(ours: Callable[[], float], bare: Callable[[], float], count: int = PAIRS) -> Pairs:
-    """Each callable does the same work once and returns the seconds it took."""
+    """Each callable does the same work once and returns the seconds it took.
+
+    What is there beforehand is frozen for both, as service/serving.py does after its start.
+    """
     mine, theirs = [], []
     for _ in range(count):
-        gc.collect()
-        mine.append(ours())
-        gc.collect()
-        theirs.append(bare())
+        mine.append(_frozen(ours))
+        theirs.append(_frozen(bare))
     ratio = statistics.median(b / a for a, b in zip(mine, theirs, strict=True))
     return Pairs(statistics.median(mine), statistics.median(theirs), ratio)
+
+
+def _frozen(work: Callable[[], float]) -> float:
+    gc.collect()
+    gc.freeze()
+    try:
+        return work()
+    finally:
+        gc.unfreeze()
 
 
 def timed(work: Callable[[], object]) -> float:
