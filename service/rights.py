@@ -32,6 +32,15 @@ WITHHELD = {
     ("audit", "mac"): "seals the clinic's log",
     ("due", "fence"): "counts tries inside the sender",
 }
+# What clinicians write for each other. A patient's own copy leaves it out; whoever runs the clinic can hand it over
+# where the law says so. In a JSON value it is the part called "note".
+PRIVATE = {
+    ("needling_session", "value"),
+    ("needling_session_before", "value"),
+    ("flag", "note"),
+    ("follow_up", "note"),
+    ("staff_time", "note"),
+}
 ENDS_AT_ONCE = ("address", "token", "enrolment")
 
 
@@ -61,8 +70,8 @@ class HandingOver(Conflict):
 # export
 
 
-def export(db: Connection, clinic: str, id: str, now: Instant) -> dict[str, Any]:
-    """Every row there is of a patient, by table, with times as people and machines read them. See docs/rights.md."""
+def export(db: Connection, clinic: str, id: str, now: Instant, private: bool) -> dict[str, Any]:
+    """Every row there is of a patient, by table, times as people and machines read them; with PRIVATE or without."""
     people.patient_of(db, clinic, id)
     values = {"of_clinic": clinic, "of_patient": id}
     records = {}
@@ -72,15 +81,20 @@ def export(db: Connection, clinic: str, id: str, now: Instant) -> dict[str, Any]
         columns = [column for column in table.c if (table.name, column.name) not in WITHHELD]
         rows = db.execute(select(*columns).where(OF_PATIENT[table.name]), values).all()
         records[table.name] = [
-            {column.name: _shown(column, value) for column, value in zip(columns, row, strict=True)} for row in rows
+            {column.name: _shown(column, value, private) for column, value in zip(columns, row, strict=True)}
+            for row in rows
         ]
     names = people.clinicians_of(db, clinic)
     return {"form": 1, "made_at": say(now), "patient_id": id, "clinicians": names, "records": records}
 
 
-def _shown(column: Column[Any], value: Any) -> Any:
+def _shown(column: Column[Any], value: Any, private: bool) -> Any:
+    hidden = not private and (column.table.name, column.name) in PRIVATE
     if isinstance(column.type, Value) and value is not None:
-        return msgspec.json.decode(value)
+        parts = msgspec.json.decode(value)
+        return {name: part for name, part in parts.items() if name != "note"} if hidden else parts
+    if hidden:
+        return None
     if isinstance(value, int) and column.name in INSTANTS:
         return say(value)
     return value

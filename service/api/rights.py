@@ -58,9 +58,9 @@ class AccessOut(Out, frozen=True, kw_only=True):
 
 @get("/me/export", doc=Doc(gives=ExportOut, also=(429,)))
 async def export_mine(request: ApiRequest) -> ASGIResponse:
-    """All that is kept of you, for you to keep or take elsewhere."""
+    """All that is kept of you, for you to keep or take elsewhere; without the notes clinicians write for each other."""
     call = await at_me(request)
-    return await _export(call, call.who.id)
+    return await _export(call, call.who.id, private=False)
 
 
 @get("/me/access", doc=Doc(gives=Page[AccessOut], query=PageQuery))
@@ -72,9 +72,9 @@ async def who_saw_me(request: ApiRequest) -> ASGIResponse:
 
 @get("/clinics/{clinic:str}/patients/{id:str}/export", doc=Doc(gives=ExportOut, also=(429,)))
 async def export_patient(request: ApiRequest) -> ASGIResponse:
-    """For those who run the clinic: all that is kept of one patient."""
+    """For those who run the clinic: all that is kept of one patient, private notes included."""
     call = await at_clinic(request)
-    return await _export(call, call.id())
+    return await _export(call, call.id(), private=True)
 
 
 @get("/clinics/{clinic:str}/patients/{id:str}/access", doc=Doc(gives=Page[AccessOut], query=PageQuery))
@@ -84,13 +84,13 @@ async def who_saw_patient(request: ApiRequest) -> ASGIResponse:
     return await _access(call, call.id())
 
 
-async def _export(call: Call, patient: str) -> ASGIResponse:
+async def _export(call: Call, patient: str, private: bool) -> ASGIResponse:
     await call.desk.db.write(take, [Take(EXPORT_BY_PERSON, (call.who.clinic, call.who.id))], call.now)
-    return await call.read(_exported, call.who.clinic, patient, call.now)
+    return await call.read(_exported, call.who.clinic, patient, call.now, private)
 
 
-def _exported(db: Connection, clinic: str, patient: str, now: Instant) -> ExportOut:
-    return ExportOut(**rights.export(db, clinic, patient, now))
+def _exported(db: Connection, clinic: str, patient: str, now: Instant, private: bool) -> ExportOut:
+    return ExportOut(**rights.export(db, clinic, patient, now, private))
 
 
 async def _access(call: Call, patient: str) -> ASGIResponse:

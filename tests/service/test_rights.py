@@ -39,7 +39,7 @@ from service.auth.tokens import make_token
 from service.care import Who
 from service.cli import main
 from service.database import Database, connect
-from service.rights import WITHHELD, Erasure, HandingOver, journal
+from service.rights import PRIVATE, WITHHELD, Erasure, HandingOver, journal
 from service.subject import KEPT, METADATA, OF_NOBODY, OF_PATIENT, UNDECIDED, UNLISTED
 from service.tables import audit, reply
 from service.vault import Vault, open_vault
@@ -151,7 +151,7 @@ async def test_the_export_holds_every_word_of_ones_own_and_none_of_another(
     database: Database, seeded: tuple[Seeds, Seeds]
 ) -> None:
     ada, eve = seeded
-    found = await database.read(rights.export, CLINIC, "ada", NOON)
+    found = await database.read(rights.export, CLINIC, "ada", NOON, True)
     whole = msgspec.json.encode(found).decode()
     missing = {where for where, word in ada.words.items() if word not in whole} - WITHHELD.keys()
     assert not missing
@@ -160,10 +160,30 @@ async def test_the_export_holds_every_word_of_ones_own_and_none_of_another(
     assert {table for table, _ in ada.words} <= found["records"].keys()
 
 
+async def test_a_patients_own_copy_leaves_out_what_clinicians_write_for_each_other(
+    database: Database, seeded: tuple[Seeds, Seeds]
+) -> None:
+    ada, _ = seeded
+    whole, own = [await _copy(database, private) for private in (True, False)]
+    notes = {word for (table, column), word in ada.words.items() if (table, column) in PRIVATE and column == "note"}
+    assert len(notes) == 3
+    assert all(word in whole and word not in own for word in notes)
+
+
+async def test_nor_is_the_note_of_a_needling_session_in_it(database: Database) -> None:
+    await database.write(populate)
+    await database.write(care.record_session, BEN, "s1", session(note="Not for her eyes."), NOON)
+    assert ["Not for her eyes." in await _copy(database, private) for private in (True, False)] == [True, False]
+
+
+async def _copy(database: Database, private: bool) -> str:
+    return msgspec.json.encode(await database.read(rights.export, CLINIC, "ada", NOON, private)).decode()
+
+
 async def test_an_export_reads_times_as_times_and_values_as_values(database: Database) -> None:
     await database.write(populate)
     await database.write(care.record_session, BEN, "s1", session(), NOON)
-    found = await database.read(rights.export, CLINIC, "ada", NOON)
+    found = await database.read(rights.export, CLINIC, "ada", NOON, True)
     assert found["made_at"] == "2026-06-01T16:00:00Z"
     visit = found["records"]["needling_session"][0]
     assert visit["recorded_at"] == "2026-06-01T16:00:00Z"
@@ -171,7 +191,7 @@ async def test_an_export_reads_times_as_times_and_values_as_values(database: Dat
     assert found["records"]["consent"][0]["given"] is True
     assert found["clinicians"]["ben"] == "Ben"
     with pytest.raises(NoSuchRecord):
-        await database.read(rights.export, OTHER, "ada", NOON)
+        await database.read(rights.export, OTHER, "ada", NOON, True)
 
 
 def rows_of(db: Connection, who: Who) -> dict[str, int]:

@@ -318,7 +318,5 @@ ROWS: Mapping[str, Row] = {
     f"POST {API}/patients/{{id}}/break-glass": Row("staff", ID, {"reason": WHY}, ok=(201, 409)),
     "POST /clinic/break-glass": Row("staff", form={"name": "Nobody", "reason": WHY}, ok=(422,)),
 }
-# The right of access reaches what clinicians wrote, too: an export is the record itself, unlike the app's pages.
-WHOLE_RECORD = ("GET /api/v1/me/export",)
 # Whom break-glass concerns does not see the patient yet: for them the answer is this, and not that of a stranger.
 OPENED_BY_GLASS = f"POST {API}/patients/{{id}}/break-glass"
