@@ -6,7 +6,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 from sqlalchemy import Connection
 
-from programs import aftercare, offers, protocols
+from programs import aftercare, offers, people, protocols
 from programs.aftercare import MAY_BE_LEFT_OUT, PROTOCOL, STEPS, Protocol, Step
 from programs.errors import Conflict, Invalid, NoSuchRecord
 from programs.instants import HOUR, MINUTE, Instant
@@ -81,9 +81,10 @@ async def approve(request: PageRequest, id: FromPath[str]) -> Response[str]:
 async def _protocol_page(here: Here, it: Typed | None, error: Invalid | Conflict | None = None) -> Response[str]:
     versions: list[Version] = await here.db.read(protocols.versions_of, here.who.clinic)
     standing: Version = await here.db.read(protocols.in_force, here.who.clinic)
+    names: dict[str, str] = await here.db.read(people.clinicians_of, here.who.clinic)
     shown = it or _typed_as(standing.protocol)
     status = 200 if error is None else 422
-    seen: dict[str, Any] = {"versions": versions, "standing": standing, "typed": shown, "steps": STEPS}
+    seen: dict[str, Any] = {"versions": versions, "standing": standing, "names": names, "typed": shown, "steps": STEPS}
     return page("protocol", status, here=here, error=error, optional=sorted(MAY_BE_LEFT_OUT), **seen)
 
 

@@ -234,9 +234,10 @@ def plan_state(course: Course, here: int) -> str:
 OPTIONAL = {"q_free": "Anything to say", "q_move": "Light movement", "q_usual": "Usual pain"}
 
 
-def say_who(who: str) -> str:
-    """ "clinician:ben" -> "ben": the id a colleague signs with"""
-    return who.partition(":")[2] or who
+def say_who(who: str, names: Mapping[str, str]) -> str:
+    """ "clinician:ben" -> "Ben Okafor"; the id of somebody who has no name here"""
+    id = who.partition(":")[2] or who
+    return names.get(id, id)
 
 
 PHASES = {"A": "First 24 hours", "B": "24 to 48 hours", "C": "After 48 hours"}

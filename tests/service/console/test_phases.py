@@ -122,6 +122,6 @@ async def test_the_protocol_says_that_nobody_approved_it_until_somebody_did(brow
     why = {f"why_{name}": "We phone everybody." for name in ("day1", "day2", "day3", "day7")}
     for _ in range(2):
         saved = await ben.post("/clinic/protocol", data={**form, **why})
-    assert "version 1, approved by ben" in saved.text
+    assert "version 1, approved by Ben" in saved.text
     standing = await world.read(protocols.in_force, CLINIC)
     assert (standing.number, standing.protocol.steps[0].without) == (1, ("q_free",))
