@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from sqlalchemy import Connection
 
-from programs import needled, needling, phases, plans
+from programs import needled, needling, people, phases, plans
 from programs.aftercare import CheckIn
 from programs.instants import Instant
 from programs.phases import Phases, Standing
@@ -47,16 +47,17 @@ def gates_of(db: Connection, clinic: str, courses: Iterable[Course], now: Instan
 def failed(db: Connection, clinic: str, courses: Sequence[Course], it: CheckIn, now: Instant) -> tuple[Finding, ...]:
     """What the clinic is told of an answer that leaves a gate shut: once, however many plans wait for it."""
     findings: dict[str, Finding] = {}
-    living = [found for course in courses if (found := _terms(course)) is not None]
+    living = [(course, *found) for course in courses if (found := _terms(course)) is not None]
     if not living:
         return ()
     sessions = needled.recoveries_of(db, clinic, [it.patient_id])[it.patient_id].sessions
     told = next(one for one in sessions if one.session_id == it.session_id)
     step = needling.session_of(db, clinic, it.session_id).protocol.step(it.step)
-    for terms, chosen in living:
+    for course, terms, chosen in living:
         standing = None if step is None else phases.failed(chosen, told, step.target, now)
         if standing is not None and standing.next and phases.waits(terms.prescriptions, told, standing.next):
-            findings[standing.next] = _finding(standing)
+            author = people.clinician_of(db, clinic, course.clinician_id)
+            findings.setdefault(standing.next, _finding(standing, author))
     return tuple(findings[phase] for phase in sorted(findings))
 
 
@@ -65,9 +66,10 @@ def _terms(course: Course) -> tuple[Terms, Phases] | None:
     return None if course.ended_wall is not None or terms.phases is None else (terms, terms.phases)
 
 
-def _finding(it: Standing) -> Finding:
+def _finding(it: Standing, author: str) -> Finding:
+    """A gate is a plan's own: approved by the clinician who set its number there."""
     phase = it.next or "C"
-    return Finding("next_visit", RULES[phase], "1", SOURCES[phase], {"q_sore": it.sore})
+    return Finding("next_visit", RULES[phase], "1", SOURCES[phase], {"q_sore": it.sore}, f"{author}, in the plan")
 
 
 def courses_with_phases(db: Connection, clinic: str, patients: Sequence[str]) -> list[Course]:

@@ -19,7 +19,6 @@ from programs.muscles import overlap
 from programs.wording import words
 
 WARN_ABOVE = 4  # exercises; Bachmann 2018 names fewer than 4, Henry 1999: 2 are done better than 8 [S]; limits [P]
-CONFIRM_ABOVE = 6
 MINUTES_A_DAY = 30  # [P]
 
 _WHEN: Mapping[Phase, str] = {"A": "first 24 hours", "B": "24 to 48 hours", "C": "after 48 hours"}
@@ -134,11 +133,6 @@ def cautions(precautions: Iterable[str], card: Card) -> list[str]:
         for flag in precautions
         if flag in said
     ]
-
-
-def must_confirm(prescriptions: Sequence[Prescription]) -> bool:
-    """So many exercises that saving asks once more."""
-    return len(prescriptions) > CONFIRM_ABOVE
 
 
 def busiest_day(prescriptions: Sequence[Prescription], times: int = 1) -> float:

@@ -6,7 +6,6 @@ Vector = tuple[float, float, float]
 Matrix = tuple[Vector, Vector, Vector]  # rows
 
 ORIGIN: Vector = (0.0, 0.0, 0.0)
-IDENTITY: Matrix = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
 def add(a: Vector, b: Vector) -> Vector:

@@ -6,7 +6,7 @@ nothing behind and is not kept.
 
 from collections.abc import Callable
 from hashlib import sha256
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, bindparam, insert, select
@@ -45,12 +45,6 @@ class Ask(NamedTuple):
         if not 1 <= len(key) <= LONGEST_KEY or not key.isascii() or not key.isprintable():
             raise invalid(Wrong(f"must be 1 to {LONGEST_KEY} printable ASCII characters", parameter="Idempotency-Key"))
         return cls(who, f"{who.kind}:{key}", sha256(where.encode() + b"\0" + body).hexdigest(), status, now)
-
-
-class Writer(Protocol):
-    """A database, or what stands before it."""
-
-    async def write(self, verb: Callable[..., Any], *args: Any) -> Any: ...
 
 
 class _Raced(Exception):

@@ -5,7 +5,7 @@ import pytest
 from programs.dosage import Dosage, Prescription, check_prescription
 from programs.errors import Invalid
 from programs.exercises import PHASES, find
-from programs.templates import Template, must_confirm, suggestions, templates, warnings
+from programs.templates import Template, suggestions, templates, warnings
 from programs.wording import words
 
 # clinical.md 4.5, by the numbers of the cards in 4.4.
@@ -59,7 +59,6 @@ def test_a_template_is_valid_named_and_free_of_warnings(template: Template) -> N
         check_prescription(prescription)
         assert find(prescription.exercise).id == prescription.exercise
     assert warnings(template.prescriptions) == []
-    assert not must_confirm(template.prescriptions)
 
 
 @pytest.mark.parametrize("template", templates().values(), ids=lambda template: template.id)
@@ -82,16 +81,11 @@ def short(count: int) -> list[Prescription]:
     return [Prescription("lower_trunk_rotation", Dosage(reps=10))] * count
 
 
-@pytest.mark.parametrize(
-    ("count", "warned", "confirmed"), [(0, 0, False), (4, 0, False), (5, 1, False), (6, 1, False), (7, 1, True)]
-)
-def test_above_four_exercises_warn_and_above_six_must_be_confirmed_as_4_1_says(
-    count: int, warned: int, confirmed: bool
-) -> None:
+@pytest.mark.parametrize(("count", "warned"), [(0, 0), (4, 0), (5, 1), (7, 1)])
+def test_above_four_exercises_warn_as_4_1_says(count: int, warned: int) -> None:
     found = warnings(short(count))
     assert len(found) == warned
     assert all("Bachmann 2018" in text and "Henry 1999" in text for text in found)
-    assert must_confirm(short(count)) is confirmed
 
 
 def test_more_than_thirty_minutes_a_day_warn() -> None:

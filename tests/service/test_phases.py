@@ -79,6 +79,7 @@ async def test_an_answer_that_fails_a_gate_is_a_flag_for_the_next_visit_and_hold
     await answer(clinic, "day1", ENDED + 25 * HOUR, q_sore=6)
     (flag,) = await clinic.read(checkins.flags_of, CLINIC)
     assert (flag.tier, flag.finding.rule, flag.finding.inputs) == ("next_visit", "phase_light", {"q_sore": 6})
+    assert flag.finding.approved_by == "Ben, in the plan"
     assert (await asked(clinic))[1:3] == ["Tue walking:1", "Wed walking:1"]
     (gate,) = await gates_at(clinic, ENDED + 26 * HOUR)
     assert (gate.standing.stage, gate.standing.next, gate.standing.why) == ("A", "B", "soreness")
