@@ -1,0 +1,12 @@
+"""Fair claims, quarantine and messages that wait for the operator."""
+
+revision = "0012"
+down_revision = "0011"
+
+
+def upgrade() -> None:
+    """Nothing yet."""
+
+
+def downgrade() -> None:
+    """Nothing yet."""
