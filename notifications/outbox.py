@@ -1,4 +1,4 @@
-"""outbox: reconcile the agenda with the rows that are pending. Claiming, sending and settling is delivery.py.
+"""outbox: reconcile the agenda with the rows that are pending; claiming, delivery and settling do the rest.
 
 Whenever a fact changes, `reconcile` runs in the same transaction: what the agenda now wants and no row has is inserted,
 what moved is updated, what is unwanted ends with the reason why. What was sent, or is being sent, is never touched.

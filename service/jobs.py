@@ -17,7 +17,8 @@ from sqlalchemy import Connection, bindparam, delete
 
 from notifications import alerts, delivery, outbox
 from notifications.channels import Channel
-from notifications.delivery import Failpoint, Tally, no_failpoint
+from notifications.delivery import Failpoint, no_failpoint
+from notifications.settling import Tally
 from programs import people, rollup, walls
 from programs.instants import DAY, HOUR, MINUTE, SECOND, Instant, moment
 from service import counting

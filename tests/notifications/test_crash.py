@@ -12,7 +12,8 @@ from sqlalchemy import Connection, select
 from notifications import addresses, outbox
 from notifications.channels.vapid import VapidKeys
 from notifications.channels.web_push import topic
-from notifications.delivery import FAILPOINTS, LEASE
+from notifications.claiming import LEASE
+from notifications.delivery import FAILPOINTS
 from notifications.tables import message, outcome
 from programs.instants import HOUR
 from service import care

@@ -9,10 +9,10 @@ import msgspec
 import pytest
 from sqlalchemy import Connection, select
 
-from notifications import addresses, delivery, outbox
+from notifications import addresses, claiming, outbox, settling
 from notifications.channels import Accepted, Gone, Later, Outcome, Parcel, Refused
 from notifications.channels.addresses import ConsoleAddress
-from notifications.delivery import Sent, Try
+from notifications.settling import Sent, Try
 from notifications.tables import delivery as tries
 from notifications.tables import due, message, outcome
 from programs.instants import DAY, HOUR, MINUTE, Instant, moment
@@ -230,18 +230,18 @@ async def test_after_an_outage_what_is_late_is_one_message_and_the_nudge_waits(c
 
 async def test_a_worker_that_slept_past_its_lease_changes_nothing(clinic: Database) -> None:
     clock = NOON + 5 * HOUR
-    _, slow = await clinic.write(delivery.claim, clock)
-    _, quick = await clinic.write(delivery.claim, clock + delivery.LEASE)
+    _, slow = await clinic.write(claiming.claim, clock)
+    _, quick = await clinic.write(claiming.claim, clock + claiming.LEASE)
     assert [it.row.id for it in slow] == [it.row.id for it in quick]
     [address] = (await clinic.read(addresses.living, CLINIC, ["ada"]))["ada"]
 
-    def sent(claimed: list[delivery.Claimed], outcome: Outcome) -> list[Sent]:
+    def sent(claimed: list[claiming.Claimed], outcome: Outcome) -> list[Sent]:
         return [Sent(it, (Try(address, outcome),)) for it in claimed]
 
-    at = clock + delivery.LEASE
-    first = await clinic.write(delivery.settle, sent(slow, Refused("late")), at, random.Random(1))
+    at = clock + claiming.LEASE
+    first = await clinic.write(settling.settle, sent(slow, Refused("late")), at, random.Random(1))
     assert (first.accepted, first.ended) == (0, 0)
-    second = await clinic.write(delivery.settle, sent(quick, Accepted()), at, random.Random(1))
+    second = await clinic.write(settling.settle, sent(quick, Accepted()), at, random.Random(1))
     assert second.accepted == 1
     assert ("check_in:s1-evening", "accepted", "console") in await ends(clinic)
     # What the slow one did is still on record.
@@ -253,8 +253,8 @@ async def test_a_worker_that_slept_past_its_lease_changes_nothing(clinic: Databa
 
 async def test_what_is_claimed_is_claimed_by_nobody_else_until_the_lease_ends(clinic: Database) -> None:
     clock = NOON + 5 * HOUR
-    assert (await clinic.write(delivery.claim, clock))[0] == 1
-    assert (await clinic.write(delivery.claim, clock + delivery.LEASE - 1))[0] == 0
+    assert (await clinic.write(claiming.claim, clock))[0] == 1
+    assert (await clinic.write(claiming.claim, clock + claiming.LEASE - 1))[0] == 0
     assert await clinic.read(lambda db: db.execute(select(due.c.fence).where(due.c.state == "in_flight")).scalar()) == 1
 
 

@@ -4,7 +4,7 @@ import ast
 import inspect
 import itertools
 
-from notifications import agenda, alerts, delivery, outbox, timing
+from notifications import agenda, alerts, outbox, settling, timing
 from notifications.agenda import Reason
 from notifications.explain import SENTENCES, say
 from notifications.timing import zone
@@ -62,7 +62,7 @@ def test_every_reason_of_the_agenda_has_a_sentence() -> None:
 
 def test_every_state_silence_and_failure_that_becomes_a_reason_has_a_sentence() -> None:
     assert states() == {"conditional", "answered", "not_needed", "cancelled"}
-    elsewhere = {"discharged": outbox, "no_consent": outbox, "no_address": delivery, "refused": delivery}
+    elsewhere = {"discharged": outbox, "no_consent": outbox, "no_address": settling, "refused": settling}
     for code, module in elsewhere.items():
         assert f'"{code}"' in inspect.getsource(module)
     assert (states() | set(elsewhere)) - set(SENTENCES) == set()

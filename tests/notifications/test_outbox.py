@@ -11,12 +11,13 @@ import msgspec
 import pytest
 from sqlalchemy import Connection, Engine, insert, select
 
-from notifications import delivery, outbox
+from notifications import claiming, outbox, settling
 from notifications.agenda import Reason
 from notifications.channels import Accepted
-from notifications.delivery import Claimed, Sent, Try
+from notifications.claiming import Claimed
 from notifications.outbox import insert_messages
 from notifications.preferences import Preferences
+from notifications.settling import Sent, Try
 from notifications.tables import due, message, outcome
 from programs import people
 from programs.instants import DAY, HOUR, MINUTE, Instant
@@ -54,8 +55,8 @@ def busy(db: Connection) -> None:
 
 def accept(db: Connection, now: Instant) -> list[str]:
     """Claim, and settle as if a provider took all of it; the keys."""
-    _, claimed = delivery.claim(db, now)
-    delivery.settle(db, [taken(it) for it in claimed], now, Random(1))
+    _, claimed = claiming.claim(db, now)
+    settling.settle(db, [taken(it) for it in claimed], now, Random(1))
     return [it.row.key for it in claimed]
 
 
@@ -100,7 +101,7 @@ async def test_what_moves_keeps_its_row_and_what_is_unwanted_ends_with_the_reaso
 async def test_what_is_in_flight_or_sent_is_never_touched(database: Database) -> None:
     await database.write(busy)
     await database.write(accept, NOON)
-    _, claimed = await database.write(delivery.claim, EVENING)
+    _, claimed = await database.write(claiming.claim, EVENING)
     assert [it.row.key for it in claimed] == ["check_in:s1-day2"]
     before = [row for row in await database.read(rows) if row["state"] != "pending"]
     assert {row["state"] for row in before} == {"in_flight", None}
@@ -224,11 +225,11 @@ async def test_a_claim_passes_over_what_is_being_planned_and_planning_waits_for_
     await database.write(accept, NOON)
     with engine_of(database_url) as engine, engine.connect() as planner, engine.connect() as worker:
         care.correct_session(planner, BEN, "s2", 1, session(NOON - 2 * HOUR), EVENING)
-        assert delivery.claim(worker, EVENING) == (0, [])
+        assert claiming.claim(worker, EVENING) == (0, [])
         worker.rollback()
         planner.rollback()
 
-        _, claimed = delivery.claim(worker, EVENING)
+        _, claimed = claiming.claim(worker, EVENING)
         assert [it.row.key for it in claimed] == ["check_in:s1-day2"]
         corrected = threading.Event()
 
@@ -268,7 +269,7 @@ async def test_a_message_is_handed_out_or_withdrawn_and_never_both(database: Dat
         for _ in patients:
             together.wait()
             with engine.begin() as db:
-                handed.extend(it.row.id for it in delivery.claim(db, EVENING, 1)[1])
+                handed.extend(it.row.id for it in claiming.claim(db, EVENING, 1)[1])
 
     with engine_of(database_url) as engine:
         await asyncio.gather(asyncio.to_thread(withdraw, engine), asyncio.to_thread(claim, engine))
@@ -286,8 +287,8 @@ async def test_planning_and_claiming_at_the_same_time_lose_and_double_nothing(da
 
     async def work(now: Instant) -> None:
         for _ in range(2):
-            _, claimed = await database.write(delivery.claim, now)
-            await database.write(delivery.settle, [taken(it) for it in claimed], now, Random(1))
+            _, claimed = await database.write(claiming.claim, now)
+            await database.write(settling.settle, [taken(it) for it in claimed], now, Random(1))
 
     for number in range(30):
         now = NOON + number * 2 * HOUR
@@ -322,7 +323,7 @@ async def test_eight_workers_and_two_thousand_rows_each_row_has_one_winner(datab
     won: list[tuple[str, int]] = []
 
     async def work() -> None:
-        while (batch := await database.write(delivery.claim, NOON + 1, 40))[0]:
+        while (batch := await database.write(claiming.claim, NOON + 1, 40))[0]:
             won.extend((it.row.id, it.fence) for it in batch[1])
 
     await asyncio.gather(*(work() for _ in range(8)))

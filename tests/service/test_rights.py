@@ -28,7 +28,7 @@ from sqlalchemy import (
     update,
 )
 
-from notifications import delivery
+from notifications import claiming, settling
 from programs import people
 from programs.consent import WORDING
 from programs.errors import Conflict, Invalid, NoSuchRecord
@@ -312,14 +312,14 @@ async def test_nothing_is_handed_over_after_the_commit_that_erases(database: Dat
     """While a message is on its way the record waits; what the worker says afterwards breaks nothing."""
     await database.write(arranged)
     at = NOON + 6 * HOUR
-    count, claimed = await database.write(delivery.claim, at)
+    count, claimed = await database.write(claiming.claim, at)
     assert count
     with pytest.raises(HandingOver):
         await database.write(rights.erase, ADMIN, "ada", at)
-    assert await database.write(rights.erase, ADMIN, "ada", at + delivery.LEASE)
-    sent = [delivery.Sent(it, (), "") for it in claimed]
-    await database.write(delivery.settle, sent, at + delivery.LEASE, Random(1))
-    assert await database.write(delivery.claim, at + HOUR) == (0, [])
+    assert await database.write(rights.erase, ADMIN, "ada", at + claiming.LEASE)
+    sent = [settling.Sent(it, (), "") for it in claimed]
+    await database.write(settling.settle, sent, at + claiming.LEASE, Random(1))
+    assert await database.write(claiming.claim, at + HOUR) == (0, [])
     assert {name for name, count in (await database.read(rows_of, ADA)).items() if count} == {"tombstone", "audit"}
 
 

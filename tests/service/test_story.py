@@ -28,10 +28,12 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import Engine, create_engine, event
 
-from notifications import delivery, outbox
+from notifications import claiming, delivery, outbox, settling
 from notifications.channels import Parcel
-from notifications.delivery import LEASE, Claimed, Sent, Wire
+from notifications.claiming import LEASE, Claimed
+from notifications.delivery import Wire
 from notifications.preferences import Preferences
+from notifications.settling import Sent
 from notifications.timing import AllowedHours
 from programs import adherence, checkins, rollup
 from programs.aftercare import CheckIn
@@ -369,13 +371,13 @@ class Story(RuleBasedStateMachine):
     @rule(sleep=st.sampled_from([0, LEASE // 2, LEASE + SECOND]), twice=st.booleans())
     def a_second_worker_is_slow(self, sleep: Instant, twice: bool) -> None:
         """It claims and sends, and settles only after another one had its turn."""
-        _, claimed = self.db.do(delivery.claim, self.now)
+        _, claimed = self.db.do(claiming.claim, self.now)
         sent = self.loop.run_until_complete(self._send(claimed))
         self.unsure |= {it.row.id for it in claimed}
         self.clock.move_to(self.now + sleep)
         self.turn()
         for _ in range(1 + twice):
-            self.db.do(delivery.settle, sent, self.now, self.chance)
+            self.db.do(settling.settle, sent, self.now, self.chance)
         self._note_asked()
 
     async def _send(self, claimed: list[Claimed]) -> list[Sent]:

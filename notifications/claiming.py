@@ -1,0 +1,172 @@
+"""claiming: take what is due for a lease, and ask again whether it is still wanted. Nothing is sent here.
+
+A claim is a lease: whoever dies with it leaves a row that wakes again when the lease ends, is sent again under the same
+delivery id, and so replaces what may already have arrived.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, bindparam, select, tuple_, update
+
+from notifications import addresses, alerts, outbox
+from notifications.addresses import Address
+from notifications.agenda import Agenda, Planned, agenda
+from notifications.outbox import Row
+from notifications.tables import due, message
+from programs import walls
+from programs.instants import DAY, SECOND, Instant
+from programs.tables import among
+
+LEASE = 45 * SECOND
+BATCH = 200
+
+
+class Claimed(msgspec.Struct):
+    """A message in our hands until the lease ends, with all that sending it needs."""
+
+    clinic: str
+    row: Row
+    fence: int
+    leased_until: Instant
+    language: str
+    ladder: tuple[tuple[Address, ...], ...]  # addresses by channel, the patient's first choice first
+
+
+_RIPE = (
+    select(due.c.clinic_id, due.c.key)
+    .where(due.c.wake_at <= bindparam("now"))
+    .order_by(due.c.wake_at)
+    .limit(bindparam("count"))
+    .with_for_update(skip_locked=True)
+    .cte("ripe")
+)
+_CLAIM = (
+    update(due)
+    .where(tuple_(due.c.clinic_id, due.c.key).in_(select(_RIPE.c.clinic_id, _RIPE.c.key)))
+    .values(wake_at=bindparam("lease"), state="in_flight", fence=due.c.fence + 1)
+    .returning(due.c.clinic_id, due.c.key, due.c.message_id, due.c.fence)
+)
+_KINDS = select(
+    message.c.id, message.c.person_id, message.c.key, message.c.planned_for, message.c.closes, message.c.subjects
+).where(message.c.clinic_id == bindparam("clinic"), among(message.c.id, "ids"))
+_POSTPONE = (
+    update(due)
+    .where(due.c.clinic_id == bindparam("clinic"), due.c.key == bindparam("key_"), due.c.fence == bindparam("held"))
+    .values(wake_at=bindparam("at"), state="pending")
+)
+_subjects = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+def claim(db: Connection, now: Instant, count: int = BATCH) -> tuple[int, list[Claimed]]:
+    """Take what is due, for a lease; end or put off what the agenda no longer wants now. How many, and what to send."""
+    taken: dict[str, dict[str, int]] = defaultdict(dict)
+    for clinic, _key, id, fence in db.execute(_CLAIM, {"now": now, "count": count, "lease": now + LEASE}).all():
+        taken[clinic][id] = fence
+    claimed: list[Claimed] = []
+    for clinic, fences in taken.items():
+        walls.enter(db, clinic)
+        claimed += _still_wanted(db, clinic, fences, now)
+    return sum(map(len, taken.values())), claimed
+
+
+def _still_wanted(db: Connection, clinic: str, fences: Mapping[str, int], now: Instant) -> list[Claimed]:
+    rows = [
+        Row(*it[:5], _subjects(it.subjects), "in_flight", fences[it.id], "", 0)
+        for it in db.execute(_KINDS, {"clinic": clinic, "ids": list(fences)}).all()
+    ]
+    for_patients = [row for row in rows if not row.key.startswith(alerts.KEYS)]
+    for_clinicians = [row for row in rows if row.key.startswith(alerts.KEYS)]
+    return _check_patients(db, clinic, for_patients, now) + _check_alerts(db, clinic, for_clinicians, now)
+
+
+def _check_patients(db: Connection, clinic: str, rows: Sequence[Row], now: Instant) -> list[Claimed]:
+    """Ask the agenda again: the same function that planned decides whether now is still right.
+
+    A day is enough to look ahead: quiet hours, the longest reason to put something off, are half of one.
+    """
+    if not rows:
+        return []
+    patients = list(dict.fromkeys(row.person_id for row in rows))
+    book = outbox.read_book(db, clinic, patients, now, checking={row.id for row in rows})
+    plans = {patient: agenda(facts, now, now + DAY) for patient, facts in book.facts.items()}
+    sorted_out = _Sorted([], [], [], [])
+    for row in rows:
+        _sort_out(row, plans[row.person_id], now, sorted_out)
+    outbox.end(db, clinic, sorted_out.ended, now)
+    outbox.rewrite(db, clinic, sorted_out.later + sorted_out.changed)
+    postpone(db, clinic, [(row, row.fence, it.at) for row, it in sorted_out.later])
+    _plan_again(db, clinic, sorted_out, plans, now)
+    send = []
+    for row in sorted_out.send:
+        chosen = book.facts[row.person_id].preferences
+        ladder = _ladder(book.addresses.get(row.person_id, ()), chosen.channels)
+        send.append(Claimed(clinic, row, row.fence, now + LEASE, chosen.language, ladder))
+    return send
+
+
+class _Sorted(NamedTuple):
+    send: list[Row]
+    ended: list[tuple[Row, str]]
+    later: list[tuple[Row, Planned]]
+    changed: list[tuple[Row, Planned]]
+
+
+def _sort_out(row: Row, wanted: Agenda, now: Instant, into: _Sorted) -> None:
+    it = next((it for it in wanted.messages if it.key == row.key), None)
+    if it is None:
+        into.ended.append((row, outbox.why_not(wanted, row, now)))
+    elif it.at > now:
+        into.later.append((row, it))
+    else:
+        into.send.append(row._replace(subjects=it.subjects, closes=it.closes))
+        if it.subjects != row.subjects:
+            into.changed.append((row, it))
+
+
+def _plan_again(db: Connection, clinic: str, sorted_out: _Sorted, plans: Mapping[str, Agenda], now: Instant) -> None:
+    """What a row was to say and no longer does may belong to a message that has no row: its main subject is over."""
+    dropped = [row for row, _ in sorted_out.ended] + [row for row, _ in sorted_out.later + sorted_out.changed]
+    strayed = {
+        row.person_id
+        for row in dropped
+        for it in plans[row.person_id].messages
+        if it.key != row.key and not set(row.subjects).isdisjoint(it.subjects)
+    }
+    if strayed:
+        outbox.reconcile(db, clinic, sorted(strayed), now)
+
+
+def _check_alerts(db: Connection, clinic: str, rows: Sequence[Row], now: Instant) -> list[Claimed]:
+    """A clinician is alerted at any hour, until the flag is acknowledged or the alert is a day old."""
+    if not rows:
+        return []
+    waiting = alerts.unacknowledged(db, clinic, [row.key for row in rows if row.key.startswith("alert:")])
+    reachable = addresses.living(db, clinic, [row.person_id for row in rows])
+    send, ended = [], []
+    for row in rows:
+        if row.key.startswith("alert:") and row.key not in waiting:
+            ended.append((row, "acknowledged"))
+        elif row.closes <= now:
+            ended.append((row, "window_over"))
+        else:
+            ladder = _ladder(reachable.get(row.person_id, ()), alerts.CHANNELS)
+            send.append(Claimed(clinic, row, row.fence, now + LEASE, "en", ladder))
+    outbox.end(db, clinic, ended, now)
+    return send
+
+
+def _ladder(reachable: Iterable[Address], channels: Sequence[str]) -> tuple[tuple[Address, ...], ...]:
+    steps: dict[str, list[Address]] = {channel: [] for channel in channels}
+    for it in reachable:
+        if it.channel in steps:
+            steps[it.channel].append(it)
+    return tuple(tuple(step) for step in steps.values() if step)
+
+
+def postpone(db: Connection, clinic: str, rows: Sequence[tuple[Row, int, Instant]]) -> None:
+    if rows:
+        values = [{"clinic": clinic, "key_": row.key, "held": fence, "at": at} for row, fence, at in rows]
+        db.execute(_POSTPONE, values)

@@ -1,0 +1,187 @@
+"""settling: write down what came of a batch that was sent, or tried. Nothing is sent here.
+
+Every write is guarded by the claim's fence, so that a worker which slept past its lease changes nothing.
+"""
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, bindparam, delete, insert, select
+
+from notifications import addresses, receipts
+from notifications.addresses import Address
+from notifications.agenda import BOUT_WINDOW
+from notifications.channels import Accepted, Gone, Later, Outcome, Refused
+from notifications.claiming import Claimed, postpone
+from notifications.outbox import Row
+from notifications.tables import delivery, due, message, outcome
+from programs import checkins, rollup, walls
+from programs.instants import HOUR, MINUTE, SECOND, Instant
+from programs.schedule import DAY_MINUTES
+from programs.tables import among
+
+FIRST_PAUSE = 15 * SECOND
+LONGEST_PAUSE = HOUR
+
+# From this minute of the day on, a bout's window may end on the next date.
+LATE = DAY_MINUTES - (BOUT_WINDOW + HOUR) // MINUTE
+
+
+class Try(NamedTuple):
+    address: Address
+    outcome: Outcome
+
+
+class Sent(NamedTuple):
+    """What came of one message; `trouble` names what kept it from being worded or sent at all."""
+
+    claimed: Claimed
+    tries: tuple[Try, ...]
+    trouble: str = ""
+
+
+class Tally(msgspec.Struct):
+    """What one drain did."""
+
+    claimed: int = 0
+    accepted: int = 0
+    postponed: int = 0
+    ended: int = 0
+
+
+_HELD = (
+    select(due.c.key, due.c.fence)
+    .where(due.c.clinic_id == bindparam("clinic"), among(due.c.key, "keys"))
+    .order_by(due.c.key)  # as reconcile does, so that the two wait for each other instead of for ever
+    .with_for_update()
+)
+_DROP = delete(due).where(
+    due.c.clinic_id == bindparam("clinic"), due.c.key == bindparam("key_"), due.c.fence == bindparam("held")
+)
+_KNOWN = select(message.c.id).where(message.c.clinic_id == bindparam("clinic"), among(message.c.id, "ids"))
+_NOTED = select(delivery.c.message_id, delivery.c.fence).where(
+    delivery.c.clinic_id == bindparam("clinic"), among(delivery.c.message_id, "ids")
+)
+_INSERT_DELIVERY, _INSERT_OUTCOME = insert(delivery), insert(outcome)
+
+
+def settle(db: Connection, results: Sequence[Sent], now: Instant, chance: random.Random) -> Tally:
+    """Write down what came of a batch; only what is still in our hands moves on."""
+    tally = Tally()
+    by_clinic: dict[str, list[Sent]] = defaultdict(list)
+    for result in results:
+        by_clinic[result.claimed.clinic].append(result)
+    for clinic, mine in by_clinic.items():
+        walls.enter(db, clinic)
+        _settle_clinic(db, clinic, mine, now, chance, tally)
+    return tally
+
+
+def _settle_clinic(
+    db: Connection, clinic: str, results: Sequence[Sent], now: Instant, chance: random.Random, tally: Tally
+) -> None:
+    keys = [it.claimed.row.key for it in results]
+    held: dict[str, int] = {row.key: row.fence for row in db.execute(_HELD, {"clinic": clinic, "keys": keys}).all()}
+    ours = [it for it in results if held.get(it.claimed.row.key) == it.claimed.fence]
+    late = [it for it in results if held.get(it.claimed.row.key) != it.claimed.fence]
+    _note_tries(db, clinic, ours + _not_noted(db, clinic, late), now)
+    dropped, outcomes, later, asked, counted = [], [], [], [], []
+    for result in ours:
+        it = result.claimed
+        state, reason = _verdict(result)
+        if state == "":
+            later.append((it.row, it.fence, now + _pause(result, chance)))
+            continue
+        dropped.append({"clinic": clinic, "key_": it.row.key, "held": it.fence})
+        outcomes.append(
+            {"clinic_id": clinic, "message_id": it.row.id, "state": state, "reason": reason, "ended_at": now}
+        )
+        counted += _counted(it.row, state, now)
+        if state == "accepted":
+            asked += [
+                subject.removeprefix("check_in:") for subject in it.row.subjects if subject.startswith("check_in:")
+            ]
+    if dropped:
+        db.execute(_DROP, dropped)
+        db.execute(_INSERT_OUTCOME, outcomes)
+    postpone(db, clinic, later)
+    checkins.asked(db, clinic, asked, now)
+    rollup.mark(db, clinic, counted)
+    tally.accepted += sum(row["state"] == "accepted" for row in outcomes)
+    tally.ended += sum(row["state"] != "accepted" for row in outcomes)
+    tally.postponed += len(later)
+
+
+def _counted(row: Row, state: str, now: Instant) -> list[tuple[str, int]]:
+    """(patient, wall) of the bouts whose place in the ledger this outcome may change.
+
+    While its own date lasts, a bout is open whatever is known of its messages. One of the late evening may be reminded
+    of after midnight, when it was counted already; so may any that a worker settles long after it was sent.
+    """
+    bouts, sure = receipts.bouts_in(row.subjects), state != "accepted" or now > row.closes
+    return [(row.person_id, wall) for _, wall in bouts if sure or wall % DAY_MINUTES >= LATE]
+
+
+def _not_noted(db: Connection, clinic: str, late: Sequence[Sent]) -> list[Sent]:
+    """What a worker says after its lease, without what it has said before."""
+    if not late:
+        return []
+    ids = [it.claimed.row.id for it in late]
+    # The record may have been erased meanwhile: then there is nothing left to note it with.
+    known = {row.id for row in db.execute(_KNOWN, {"clinic": clinic, "ids": ids}).all()}
+    noted = {(row.message_id, row.fence) for row in db.execute(_NOTED, {"clinic": clinic, "ids": ids}).all()}
+    return [it for it in late if it.claimed.row.id in known and (it.claimed.row.id, it.claimed.fence) not in noted]
+
+
+def _note_tries(db: Connection, clinic: str, results: Sequence[Sent], now: Instant) -> None:
+    rows = [
+        {
+            "clinic_id": clinic,
+            "message_id": result.claimed.row.id,
+            "fence": result.claimed.fence,
+            "address_id": it.address.id,
+            "channel": it.address.channel,
+            "result": _name(it.outcome),
+            "detail": "" if isinstance(it.outcome, Accepted) else it.outcome.detail,
+            "ended_at": now,
+        }
+        for result in results
+        for it in result.tries
+    ]
+    if rows:
+        db.execute(_INSERT_DELIVERY, rows)
+    gone = [
+        (clinic, it.address.id, it.outcome.detail)
+        for result in results
+        for it in result.tries
+        if isinstance(it.outcome, Gone)
+    ]
+    addresses.give_up(db, gone, now)
+
+
+def _name(outcome: Outcome) -> str:
+    return type(outcome).__name__.lower()
+
+
+def _verdict(result: Sent) -> tuple[str, str]:
+    """The state a message ends in and why, or ("", "") for another try."""
+    results = [it.outcome for it in result.tries]
+    if result.trouble:
+        return "", ""
+    if any(isinstance(it, Accepted) for it in results):
+        return "accepted", next(it.address.channel for it in result.tries if isinstance(it.outcome, Accepted))
+    if any(isinstance(it, Later) for it in results):
+        return "", ""
+    if any(isinstance(it, Refused) for it in results):
+        return "failed", "refused"
+    return "suppressed", "no_address"
+
+
+def _pause(result: Sent, chance: random.Random) -> Instant:
+    """Full jitter over a doubling pause, no shorter than what the provider asked for."""
+    longest = min(FIRST_PAUSE * 2 ** min(result.claimed.fence - 1, 8), LONGEST_PAUSE)
+    asked = max((it.outcome.after or 0 for it in result.tries if isinstance(it.outcome, Later)), default=0)
+    return max(chance.randint(SECOND, longest), round(asked * SECOND))
