@@ -10,9 +10,11 @@ from typing import Any, ClassVar, Literal, Protocol
 import msgspec
 
 from notifications.channels.addresses import ADDRESSES as ADDRESSES
+from notifications.channels.addresses import FORMS as FORMS
 from notifications.channels.addresses import USUAL as USUAL
 from notifications.channels.addresses import Address as Address
 from notifications.channels.addresses import Allowed as Allowed
+from notifications.channels.addresses import Form as Form
 from notifications.channels.addresses import new_address as new_address
 from notifications.channels.addresses import read_address as read_address
 

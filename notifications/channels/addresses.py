@@ -48,13 +48,48 @@ class Allowed(msgspec.Struct, frozen=True):
 USUAL = Allowed()
 
 
-class WebPushAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What every address declares beside its fields: what its channel can promise, and what of it may be seen."""
+
+    kind: ClassVar[str]
+    idempotent: ClassVar[bool] = False
+    """The provider itself takes a delivery once, however often it is handed over. None of today's does."""
+    collapses: ClassVar[bool]
+    """A delivery handed over twice is shown once: the second replaces the first."""
+    receipts: ClassVar[bool]
+    """What shows it is our app, which says so. Without, silence means nothing."""
+    rate: ClassVar[float | None] = None
+    """Sends a second that the provider bears, where it says so."""
+    held: ClassVar[str] = ""
+    """The field that is one phone, which one person has at a time; none where several may share the address."""
+
+    @property
+    def shown(self) -> str:
+        """What may stand in a log or on another's screen: enough to tell two addresses apart, too little to use one."""
+        raise NotImplementedError
+
+    def check(self, allowed: Allowed) -> None:
+        """ValueError, beginning with the field, where it may not be registered."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.shown})"
+
+
+class WebPushAddress(Form, frozen=True):
     """What a browser's PushSubscription holds: where to post, and the two keys that only that browser can open."""
 
     kind: ClassVar[str] = "web_push"
+    collapses: ClassVar[bool] = True
+    receipts: ClassVar[bool] = True
+    held: ClassVar[str] = "endpoint"
     endpoint: str
     p256dh: str
     auth: str
+
+    @property
+    def shown(self) -> str:
+        return urlsplit(self.endpoint).hostname or "?" if _is_plain_url(self.endpoint) else "?"
 
     def raw_keys(self) -> tuple[bytes, bytes]:
         """The uncompressed point (65 bytes) and the secret (16 bytes). Whether the point is on the curve: see check."""
@@ -72,19 +107,31 @@ class WebPushAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("p256dh is not a point of the curve P-256") from None
 
 
-class EmailAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class EmailAddress(Form, frozen=True):
     kind: ClassVar[str] = "email"
+    collapses: ClassVar[bool] = True  # by Message-ID, as most mailboxes do
+    receipts: ClassVar[bool] = False
     mailbox: str
+
+    @property
+    def shown(self) -> str:
+        return f"...@{self.mailbox.rpartition('@')[2]}"
 
     def check(self, allowed: Allowed) -> None:
         check_mailbox(self.mailbox)
 
 
-class ConsoleAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ConsoleAddress(Form, frozen=True):
     """A name on the operator's own terminal, for `make run`."""
 
     kind: ClassVar[str] = "console"
+    collapses: ClassVar[bool] = False
+    receipts: ClassVar[bool] = False
     label: str
+
+    @property
+    def shown(self) -> str:
+        return "the operator's terminal"
 
     def check(self, allowed: Allowed) -> None:
         if not self.label.strip() or not self.label.isprintable() or len(self.label) > 80:
@@ -93,15 +140,14 @@ class ConsoleAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 Address = WebPushAddress | EmailAddress | ConsoleAddress
 ADDRESSES: tuple[type[Address], ...] = (WebPushAddress, EmailAddress, ConsoleAddress)
+FORMS: Mapping[str, type[Address]] = {form.kind: form for form in ADDRESSES}
 
 
 def read_address(kind: str, raw: bytes | Mapping[str, Any]) -> Address:
     """The address of a channel, from JSON or what JSON held. ValueError says what is wrong with its shape."""
-    for form in ADDRESSES:
-        if form.kind == kind:
-            return _shape(form, raw)
-    known = [form.kind for form in ADDRESSES]
-    raise ValueError(f"no channel {kind[:40]!r}: one of {', '.join(known)}. {did_you_mean(kind, known)}".rstrip())
+    if kind in FORMS:
+        return _shape(FORMS[kind], raw)
+    raise ValueError(f"no channel {kind[:40]!r}: one of {', '.join(FORMS)}. {did_you_mean(kind, FORMS)}".rstrip())
 
 
 def new_address(kind: str, raw: bytes | Mapping[str, Any], allowed: Allowed = USUAL) -> Address:

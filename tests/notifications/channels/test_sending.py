@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from notifications.channels import ADDRESSES, Accepted, Channel, Gone, Later, Outcome, Parcel, Refused
+from notifications.channels.addresses import EmailAddress
 from notifications.channels.sending import CHANNELS
 
 HEAVY = ("aiohttp", "pywebpush", "requests", "aiosmtplib")
@@ -15,6 +16,22 @@ HEAVY = ("aiohttp", "pywebpush", "requests", "aiosmtplib")
 def test_every_channel_has_an_address_and_every_address_a_channel() -> None:
     assert [channel.Address for channel in CHANNELS] == list(ADDRESSES)
     assert [channel.kind for channel in CHANNELS] == [form.kind for form in ADDRESSES]
+
+
+def test_every_address_declares_what_its_channel_can_promise() -> None:
+    for form in ADDRESSES:
+        promises = (form.idempotent, form.collapses, form.receipts)
+        assert all(type(it) is bool for it in promises), form.kind
+        assert form.rate is None or 0 < form.rate <= 10_000, form.kind
+        assert form.held == "" or form.held in form.__struct_fields__, form.kind
+
+
+def test_what_is_shown_of_an_address_cannot_be_used_to_reach_it() -> None:
+    for form in ADDRESSES:
+        address = form(**{field: f"https://host.example/{field}/CANARY" for field in form.__struct_fields__})
+        assert "CANARY" not in address.shown or form is EmailAddress
+        assert repr(address) == f"{form.__name__}({address.shown})"
+    assert EmailAddress("ada.CANARY@example.org").shown == "...@example.org"
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
