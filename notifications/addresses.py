@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, text, update
 
+from notifications.channels.addresses import FORMS
 from notifications.tables import address, endpoint, message
 from programs import walls
 from programs.errors import NoSuchRecord
@@ -36,10 +37,10 @@ _GONE = (
     .where(
         address.c.clinic_id == bindparam("clinic"),
         address.c.id == bindparam("address"),
-        address.c.added_at <= bindparam("tried_at"),
+        address.c.added_at <= bindparam("known"),
         address.c.gone_at.is_(None),
     )
-    .values(gone_at=bindparam("tried_at"), gone_reason=bindparam("why"))
+    .values(gone_at=bindparam("now"), gone_reason=bindparam("why"))
 )
 # Both databases know these words, which SQLAlchemy has for each of them apart.
 _FIRST = text(
@@ -68,12 +69,12 @@ def put_address(
 ) -> None:
     """Add an address, or renew one under its id. Raises NoSuchRecord for the id of somebody else's address.
 
-    An endpoint of a push service is one phone: whoever had it before, here or in another clinic, has it no longer.
-    Whoever has it now is not told that somebody did.
+    An endpoint or token of a push service is one phone: whoever had it before, here or in another clinic, has it no
+    longer. Whoever has it now is not told that somebody did.
     """
     mine = (address.c.clinic_id == clinic) & (address.c.id == id)
     renewed = {"channel": channel, "value": value, "added_at": now, "gone_at": None, "gone_reason": None}
-    renewed |= {"device_id": None, "endpoint": _take_over(db, clinic, id, str(value.get("endpoint", "")), now)}
+    renewed |= {"device_id": None, "endpoint": _take_over(db, clinic, id, _held(channel, value), now)}
     done = db.execute(update(address).where(mine, address.c.person_id == person).values(**renewed))
     if done.rowcount == 1:
         return
@@ -82,11 +83,19 @@ def put_address(
     db.execute(insert(address), {"clinic_id": clinic, "id": id, "person_id": person, **renewed})
 
 
-def _take_over(db: Connection, clinic: str, id: str, url: str, now: Instant) -> str | None:
+def _held(channel: str, value: Mapping[str, Any]) -> str:
+    """What one person has at a time. A token is told from another provider's by the name of its channel."""
+    field = FORMS[channel].held
+    if field == "endpoint":
+        return str(value[field]).replace(":443/", "/", 1)
+    return f"{channel}:{value[field]}" if field else ""
+
+
+def _take_over(db: Connection, clinic: str, id: str, held: str, now: Instant) -> str | None:
     """Until this transaction ends, nobody else can take the same endpoint: they wait at its row."""
-    if not url:
+    if not held:
         return None
-    key = derived_id("endpoint", url.replace(":443/", "/", 1))
+    key = derived_id("endpoint", held)
     values = {"key": key, "clinic": clinic, "address": id}
     db.execute(_FIRST, values)
     before, address_id = db.execute(_HOLDER, {"key": key}).one()
@@ -119,10 +128,10 @@ def living(db: Connection, clinic: str, people: Sequence[str]) -> dict[str, list
     return found
 
 
-def give_up(db: Connection, gone: Sequence[tuple[str, str, str]], tried_at: Instant) -> None:
-    """(clinic, address id, why): the provider says it is dead. One renewed since the try stays."""
+def give_up(db: Connection, gone: Sequence[tuple[str, str, str, Instant]], now: Instant) -> None:
+    """(clinic, address id, why, when what was tried had been added): it is dead. One renewed since then stays."""
     if gone:
-        rows = [{"clinic": clinic, "address": id, "why": why, "tried_at": tried_at} for clinic, id, why in gone]
+        rows = [{"clinic": clinic, "address": id, "why": why, "known": at, "now": now} for clinic, id, why, at in gone]
         db.execute(_GONE, rows)
 
 
@@ -137,4 +146,4 @@ def stop_mail(db: Connection, message_id: str, now: Instant) -> None:
         clinic, person = found
         walls.enter(db, clinic)
         mailboxes = [it for it in living(db, clinic, [person]).get(person, ()) if it.channel == "email"]
-        give_up(db, [(clinic, it.id, "unsubscribed") for it in mailboxes], now)
+        give_up(db, [(clinic, it.id, "unsubscribed", it.added_at) for it in mailboxes], now)

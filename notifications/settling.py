@@ -154,10 +154,10 @@ def _note_tries(db: Connection, clinic: str, results: Sequence[Sent], now: Insta
     if rows:
         db.execute(_INSERT_DELIVERY, rows)
     gone = [
-        (clinic, it.address.id, it.outcome.detail)
+        (clinic, it.address.id, it.outcome.detail, it.address.added_at)
         for result in results
         for it in result.tries
-        if isinstance(it.outcome, Gone)
+        if isinstance(it.outcome, Gone) and it.address.added_at <= (it.outcome.since or now)
     ]
     addresses.give_up(db, gone, now)
 

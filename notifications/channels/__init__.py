@@ -17,6 +17,7 @@ from notifications.channels.addresses import Allowed as Allowed
 from notifications.channels.addresses import Form as Form
 from notifications.channels.addresses import new_address as new_address
 from notifications.channels.addresses import read_address as read_address
+from programs.instants import Instant
 
 
 class Parcel(msgspec.Struct, frozen=True):
@@ -47,6 +48,8 @@ class Gone(msgspec.Struct, frozen=True, tag=True):
     """The address is dead. Remove that address only, and only if it is still the one the message went to."""
 
     detail: str
+    since: Instant | None = None
+    """Since when, where the provider says so: what was registered after that is another life of the same token."""
 
 
 class Later(msgspec.Struct, frozen=True, tag=True):

@@ -174,8 +174,30 @@ async def test_a_dead_address_is_given_up_and_the_other_one_still_serves(clinic:
 
 
 async def test_an_address_renewed_since_the_try_is_not_given_up(clinic: Database) -> None:
-    await clinic.write(addresses.give_up, [(CLINIC, "ada-phone", "410")], NOON - 1)
+    await clinic.write(addresses.give_up, [(CLINIC, "ada-phone", "410", NOON - 1)], NOON + HOUR)
     assert await clinic.read(addresses.living, CLINIC, ["ada"])
+
+
+@pytest.mark.parametrize(("since", "left"), [(NOON - 1, ["ada-phone"]), (NOON, []), (None, [])])
+async def test_a_provider_that_speaks_of_an_earlier_life_of_a_token_ends_nothing(
+    since: Instant | None, left: list[str], clinic: Database
+) -> None:
+    await clinic.write(care.put_address, ADA, "ada", "ada-phone", "console", {"label": "ada's phone"}, NOON)
+    await told(clinic, Wire(lambda *_: Gone("410 Unregistered", since)), NOON + 7 * HOUR)
+    living = await clinic.read(addresses.living, CLINIC, ["ada"])
+    assert [it.id for it in living.get("ada", [])] == left
+
+
+async def test_an_address_renewed_while_its_message_was_on_the_way_is_not_given_up(clinic: Database) -> None:
+    """The provider spoke of the token it was sent to; that both came before the answer was written says nothing."""
+    now = NOON + 7 * HOUR
+    _, claimed = await clinic.write(claiming.claim, now)
+    renewed = now + 1
+    await clinic.write(care.put_address, ADA, "ada", "ada-phone", "console", {"label": "ada's new phone"}, renewed)
+    results = [Sent(it, tuple(Try(a, Gone("410")) for step in it.ladder for a in step)) for it in claimed]
+    await clinic.write(settling.settle, results, now + MINUTE, random.Random(1))
+    living = await clinic.read(addresses.living, CLINIC, ["ada"])
+    assert [it.id for it in living["ada"]] == ["ada-phone"]
 
 
 async def test_whom_no_address_reaches_is_named_and_a_new_address_is_a_new_chance(clinic: Database) -> None:
