@@ -30,6 +30,9 @@ CHECK_INS_TOGETHER = 6 * HOUR
 # (days without a sign of life, remind every so many days); after clinical.md 5.7 [S Bidargaddi 2018], ours [P].
 BACK_OFF = ((30, 14), (10, 7), (3, 2), (0, 1))
 
+# The clock may go back by an hour; that of Casey station once went back by three.
+LONGEST_DAY = 28 * HOUR
+
 RANK = {"check_in": 1, "nudge": 2, "bout": 3}
 
 
@@ -159,7 +162,7 @@ def _not_asked(it: CheckIn, subject: str, desk: _Desk) -> str:
 
 def _nudges(desk: _Desk, prompts: Iterable[Planned]) -> list[Planned]:
     """One for each open check-in, planned from the moment the check-in is, so that a preview shows it."""
-    planned = {subject: it.at for it in prompts for subject in it.subjects}
+    planned = {subject: it.at for it in prompts if it.kind == "check_in" for subject in it.subjects}
     found = []
     for it in desk.facts.check_ins:
         subject = f"nudge:{it.id}"
@@ -207,6 +210,7 @@ def _reminders(desk: _Desk) -> list[Planned]:
     include = cache(desk.hours.include)
     first, last = clock.wall(now - BOUT_WINDOW).day, clock.wall(desk.until).day
     since, every = clock.wall(desk.facts.reacted_at).day, reminded_every(desk.facts.reacted_at, desk.now)
+    unasked = desk.facts.preferences.bout_reminders and not desk.told and not desk.facts.logged
     today, midnight = -1, None
     for course in desk.facts.courses:
         for bout in bouts(course, first, last):
@@ -217,7 +221,7 @@ def _reminders(desk: _Desk) -> list[Planned]:
             if at + BOUT_WINDOW <= now or at >= desk.until:
                 continue
             subject = bout_subject(course.plan_id, bout.wall)
-            why_not = _not_reminded(desk, bout, subject)
+            why_not = "" if unasked and not bout.held else _not_reminded(desk, bout, subject)
             if not why_not and every > 1 and (day - since) % every:
                 why_not = "thinned_out"
             if why_not:
@@ -262,16 +266,15 @@ def _merge(messages: Iterable[Planned], within: Instant) -> list[Planned]:
 
     Each is measured from the one before it, so that no two of the results are nearer than that.
     """
-    merged: list[Planned] = []
+    groups: list[list[Planned]] = []
     group: list[Planned] = []
     for it in sorted(messages, key=_DUE):
         if group and it.due - group[-1].due <= within and _fit([*group, it]):
             group.append(it)
-            merged[-1] = _joined(group)
         else:
             group = [it]
-            merged.append(it)
-    return merged
+            groups.append(group)
+    return [group[0] if len(group) == 1 else _joined(group) for group in groups]
 
 
 def _fit(group: Sequence[Planned]) -> bool:
@@ -280,9 +283,10 @@ def _fit(group: Sequence[Planned]) -> bool:
 
 def _at_once(messages: list[Planned]) -> list[Planned]:
     """In order of time; what is late goes out together."""
-    messages.sort(key=_AT)
+    messages.sort(key=attrgetter("at"))
     if len({it.at for it in messages}) == len(messages):
         return messages
+    messages.sort(key=_AT)
     together = (list(group) for _, group in groupby(messages, key=attrgetter("at")))
     return [_joined(group) if len(group) > 1 else group[0] for group in together]
 
@@ -297,7 +301,7 @@ def _joined(group: Sequence[Planned]) -> Planned:
     """
     main = min(group, key=_rank_and_key)
     others = [it for it in group if it is not main]
-    subjects = [*main.subjects, *(subject for it in others for subject in it.subjects)]
+    subjects = [*main.subjects, *[subject for it in others for subject in it.subjects]]
     asked = {f"nudge:{it[len('check_in:') :]}" for it in subjects if it.startswith("check_in:")}
     return Planned(
         kind=main.kind,
@@ -324,13 +328,21 @@ def _cap(desk: _Desk, messages: list[Planned]) -> list[Planned]:
 
     Check-ins never go: above the limit they share one prompt while their windows allow it.
     """
-    sent = Counter(desk.zone.wall(it.at).day for it in desk.facts.told if it.how == "already_sent")
+    sent = Counter([desk.zone.wall(it.at).day for it in desk.facts.told if it.how == "already_sent"])
     most = desk.facts.preferences.most_a_day
-    kept: list[Planned] = []
-    for day, planned in desk.zone.by_day(messages):
+    first, last = _crowded(messages, max(0, most - max(sent.values(), default=0)))
+    kept = messages[:first]
+    for day, planned in desk.zone.by_day(messages[first:last]):
         room = most - sent[day]
         kept += planned if len(planned) <= room else _thin(desk, planned, room)
-    return kept
+    return kept + messages[last:]
+
+
+def _crowded(messages: Sequence[Planned], room: int) -> tuple[int, int]:
+    """Outside of this part no local day, however long, has more than `room` messages."""
+    pairs = enumerate(zip(messages, messages[room:], strict=False))
+    near = [index for index, (it, other) in pairs if other.at - it.at < LONGEST_DAY]
+    return (near[0], near[-1] + room + 1) if near else (0, 0)
 
 
 def _thin(desk: _Desk, planned: Sequence[Planned], room: int) -> list[Planned]:

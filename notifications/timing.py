@@ -199,12 +199,15 @@ def place(target: Instant, opens: Instant, closes: Instant, zone: Zone, hours: A
     window opens, since a worker claims a moment after the target, and the window then opens now.
     """
     inside = min(max(target, opens), closes)
-    if allowed(inside, zone, hours):
-        return Placed(inside, "" if inside == target else "window" if allowed(target, zone, hours) else "allowed_hours")
-    # What lies further than a day from the window's nearest instant lies behind something nearer, or outside.
-    day = zone.wall(inside).day
+    day, minute = zone.wall(inside)
+    well = hours.include(minute)
+    at_target = well if inside == target else allowed(target, zone, hours)
+    if well:
+        return Placed(inside, "" if inside == target else "window" if at_target else "allowed_hours")
+    # The allowed hours that ended last, and those that begin next: all others lie behind one of these.
+    last = day - 1 if minute < hours.opens else day
     nearest: Instant | None = None
-    for span in (zone.span(day - 1, hours), zone.span(day, hours), zone.span(day + 1, hours)):
+    for span in (zone.span(last, hours), zone.span(last + 1, hours)):
         if span is None:
             continue
         start = max(span[0], opens)
@@ -213,4 +216,4 @@ def place(target: Instant, opens: Instant, closes: Instant, zone: Zone, hours: A
             nearest = at
     if nearest is None:
         return None
-    return Placed(nearest, "window" if allowed(target, zone, hours) else "allowed_hours")
+    return Placed(nearest, "window" if at_target else "allowed_hours")
