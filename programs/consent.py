@@ -19,3 +19,9 @@ TEXTS = {
         ),
     },
 }
+
+
+def asked_in(version: str, language: str) -> str:
+    """The words of a version, in English where there are none in that language; "" before words were kept."""
+    texts = TEXTS.get(version, {})
+    return texts.get(language, texts.get("en", ""))

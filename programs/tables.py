@@ -189,17 +189,23 @@ legal_hold = Table(  # while one stands, the record is not erased
     Column("set_by", Text, nullable=False),
     INSTANT("released_at", nullable=True),
     Column("released_by", Text),
+    Column("released_why", Text),
     belongs_to("patient", "patient_id"),
 )
 
-erasure_request = Table(  # a patient asked; an admin of the clinic decides
-    "erasure_request",
-    metadata,
-    ID("clinic_id", primary_key=True),
-    ID("patient_id", primary_key=True),
-    Column("asked_by", Text, nullable=False),
-    INSTANT("asked_at"),
-    belongs_to("patient", "patient_id"),
+erasure_request = (
+    Table(  # a patient asked; an admin of the clinic decides. One that was granted is gone with the record
+        "erasure_request",
+        metadata,
+        ID("clinic_id", primary_key=True),
+        ID("patient_id", primary_key=True),
+        Column("asked_by", Text, nullable=False),
+        Column("asked_at", BigInteger, primary_key=True, autoincrement=False),
+        INSTANT("refused_at", nullable=True),
+        Column("refused_by", Text),
+        Column("refused_why", Text),
+        belongs_to("patient", "patient_id"),
+    )
 )
 
 tombstone = Table(  # all that is left of a record that was erased: so that no import brings it back under its id

@@ -13,6 +13,7 @@ from service.clock import SystemClock
 from service.database import InUse, connect
 from service.erasing import reapply
 from service.migrations import Newer, NotOwner, prepare
+from service.rights import GROUNDS, Ground
 from service.vault import VaultError, carried_by
 
 
@@ -37,13 +38,14 @@ async def _apply(chosen: settings.Settings) -> int:
 @click.option("--clinic", required=True, metavar="ID")
 @click.option("--patient", required=True, metavar="ID")
 @click.option("--by", required=True, metavar="ID", help="The admin of the clinic who decided it.")
+@click.option("--ground", type=click.Choice(GROUNDS), default="asked", show_default=True, help="Why it is erased.")
 @click.confirmation_option(prompt="This cannot be undone. Erase the record?")
-def erase(clinic: str, patient: str, by: str) -> None:
+def erase(clinic: str, patient: str, by: str, ground: Ground) -> None:
     """Erase one patient's record for good. The server must be stopped meanwhile where the database is SQLite."""
     try:
         chosen = settings.read(os.environ)
         prepare(chosen)
-        asyncio.run(_erase(chosen, Who(clinic, "admin", by), patient))
+        asyncio.run(_erase(chosen, Who(clinic, "admin", by), patient, ground))
     except (settings.SettingsError, VaultError, InUse, Newer, NotOwner, OSError) as error:
         raise click.ClickException(str(error)) from None
     except ProgramsError as error:
@@ -51,9 +53,9 @@ def erase(clinic: str, patient: str, by: str) -> None:
     click.echo("Erased.")
 
 
-async def _erase(chosen: settings.Settings, who: Who, patient: str) -> None:
+async def _erase(chosen: settings.Settings, who: Who, patient: str, ground: Ground) -> None:
     async with await connect(chosen.database_url, carried_by(chosen.database_url, chosen.vault)) as db:
         staff = await db.at(who.clinic).read(people.staff_of, who.clinic)
         if not any(it.id == who.id and it.role == "admin" and it.ended_at is None for it in staff):
             raise click.ClickException(f"{who.id} is no admin of this clinic: only an admin decides that")
-        await erasing.erase(db.at(who.clinic), db, who, patient, SystemClock())
+        await erasing.erase(db.at(who.clinic), db, who, patient, SystemClock(), ground)

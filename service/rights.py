@@ -6,7 +6,7 @@ not bring the person back (`reapply`).
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
 from sqlalchemy import Column, Connection, delete, insert, select, update
@@ -24,6 +24,9 @@ from service.tables import reply, token
 from service.vault import Vault
 
 LONGEST_REASON = 1_000
+# Why a record was erased: one of a few words, as these are all that may stay of it.
+Ground = Literal["asked", "withdrawn", "over", "mistake"]
+GROUNDS: tuple[Ground, ...] = get_args(Ground)
 # Secrets the person never sees, or of which only a digest is kept: they say nothing about them.
 WITHHELD = {
     ("token", "hash"): "the digest of a secret",
@@ -40,6 +43,8 @@ PRIVATE = {
     ("flag", "note"),
     ("follow_up", "note"),
     ("staff_time", "note"),
+    ("legal_hold", "reason"),
+    ("legal_hold", "released_why"),
 }
 ENDS_AT_ONCE = ("address", "token", "enrolment")
 
@@ -50,6 +55,26 @@ class Held(NamedTuple):
     set_at: Instant
     reason: str
     set_by: str
+
+
+class Request(NamedTuple):
+    """A patient asked to be erased, themself or by somebody for them. Open until it is refused, or nothing is left."""
+
+    asked_by: str
+    asked_at: Instant
+    refused_at: Instant | None
+    refused_by: str | None
+    refused_why: str | None
+
+
+class Waiting(NamedTuple):
+    """An open request, for those who decide; `held` is whether a legal hold stands against it."""
+
+    patient_id: str
+    name: str
+    asked_by: str
+    asked_at: Instant
+    held: bool
 
 
 class Erasure(msgspec.Struct, frozen=True):
@@ -108,7 +133,7 @@ INSTANTS = frozenset(
 )
 
 
-# unenrol
+# unenrolling
 
 
 def unenrol(db: Connection, who: Who, id: str, now: Instant) -> None:
@@ -126,20 +151,64 @@ def unenrol(db: Connection, who: Who, id: str, now: Instant) -> None:
     audit.note(db, who.clinic, str(who), "unenrol", id, id, now)
 
 
-def ask_to_erase(db: Connection, who: Who, id: str, now: Instant) -> Instant:
-    """When it was asked first. Raises NoSuchRecord."""
+# asking to be erased
+
+
+def ask_to_erase(db: Connection, who: Who, id: str, now: Instant) -> Request:
+    """The open request: a second time is the first. One that was refused may be asked anew. Raises NoSuchRecord."""
+    people.lock(db, who.clinic, [id])
     people.patient_of(db, who.clinic, id)
-    asked = asked_at(db, who.clinic, id)
-    if asked is None:
-        row = {"clinic_id": who.clinic, "patient_id": id, "asked_by": str(who), "asked_at": now}
-        db.execute(insert(erasure_request), row)
-        audit.note(db, who.clinic, str(who), "ask to erase record", id, id, now)
-    return asked or now
+    latest = next(iter(requests_of(db, who.clinic, id)), None)
+    if latest is not None and (latest.refused_at is None or latest.asked_at == now):
+        return latest
+    it = Request(str(who), now, None, None, None)
+    db.execute(insert(erasure_request), {"clinic_id": who.clinic, "patient_id": id, **it._asdict()})
+    audit.note(db, who.clinic, str(who), "ask to erase record", id, id, now)
+    return it
 
 
-def asked_at(db: Connection, clinic: str, id: str) -> Instant | None:
+def refuse_to_erase(db: Connection, who: Who, id: str, why: str, now: Instant) -> Request:
+    """The patient is told why. Raises Conflict where nobody asks."""
+    people.lock(db, who.clinic, [id])
+    people.patient_of(db, who.clinic, id)
+    latest = next(iter(requests_of(db, who.clinic, id)), None)
+    if latest is None or latest.refused_at is not None:
+        raise Conflict("nobody asks", "Nobody asks to have this record erased.")
+    it = latest._replace(refused_at=now, refused_by=str(who), refused_why=_reason(why))
+    mine = (erasure_request.c.clinic_id == who.clinic) & (erasure_request.c.patient_id == id)
+    db.execute(update(erasure_request).where(mine, erasure_request.c.asked_at == it.asked_at).values(**it._asdict()))
+    audit.note(db, who.clinic, str(who), "refuse to erase record", id, id, now)
+    return it
+
+
+def requests_of(db: Connection, clinic: str, id: str) -> list[Request]:
+    """Latest first."""
+    asked = select(*(erasure_request.c[name] for name in Request._fields))
     mine = (erasure_request.c.clinic_id == clinic) & (erasure_request.c.patient_id == id)
-    return db.execute(select(erasure_request.c.asked_at).where(mine)).scalar()
+    return [Request(*row) for row in db.execute(asked.where(mine).order_by(erasure_request.c.asked_at.desc()))]
+
+
+def waiting(db: Connection, clinic: str) -> list[Waiting]:
+    """Every open request of a clinic, longest waiting first."""
+    theirs = (patient.c.clinic_id == erasure_request.c.clinic_id) & (patient.c.id == erasure_request.c.patient_id)
+    hold = select(legal_hold.c.patient_id).where(
+        legal_hold.c.clinic_id == patient.c.clinic_id,
+        legal_hold.c.patient_id == patient.c.id,
+        legal_hold.c.released_at.is_(None),
+    )
+    asked = (
+        select(patient.c.id, patient.c.name, erasure_request.c.asked_by, erasure_request.c.asked_at, hold.exists())
+        .join_from(erasure_request, patient, theirs)
+        .where(erasure_request.c.clinic_id == clinic, erasure_request.c.refused_at.is_(None))
+        .order_by(erasure_request.c.asked_at, patient.c.id)
+    )
+    return [Waiting(id, name, by, at, bool(held)) for id, name, by, at, held in db.execute(asked)]
+
+
+def _reason(text: str) -> str:
+    if not text.strip() or len(text) > LONGEST_REASON:
+        raise Invalid("reason", f"must be 1 to {LONGEST_REASON} characters")
+    return text.strip()
 
 
 # legal hold
@@ -147,12 +216,10 @@ def asked_at(db: Connection, clinic: str, id: str) -> Instant | None:
 
 def hold(db: Connection, who: Who, id: str, reason: str, now: Instant) -> Held:
     """Nothing is erased while it stands. A second reason takes the place of the first."""
-    if not reason.strip() or len(reason) > LONGEST_REASON:
-        raise Invalid("reason", f"must be 1 to {LONGEST_REASON} characters")
+    it = Held(now, _reason(reason), str(who))
     people.lock(db, who.clinic, [id])
     people.patient_of(db, who.clinic, id)
-    _release(db, who, id, now)
-    it = Held(now, reason.strip(), str(who))
+    _release(db, who, id, "", now)
     row = {"clinic_id": who.clinic, "patient_id": id, **it._asdict()}
     mine = (legal_hold.c.clinic_id == who.clinic) & (legal_hold.c.patient_id == id) & (legal_hold.c.set_at == now)
     db.execute(delete(legal_hold).where(mine))  # two in one millisecond are one
@@ -161,16 +228,18 @@ def hold(db: Connection, who: Who, id: str, reason: str, now: Instant) -> Held:
     return it
 
 
-def release(db: Connection, who: Who, id: str, now: Instant) -> None:
+def release(db: Connection, who: Who, id: str, why: str, now: Instant) -> None:
+    """Raises Conflict where none stands."""
     people.patient_of(db, who.clinic, id)
-    if _release(db, who, id, now):
-        audit.note(db, who.clinic, str(who), "release legal hold", id, id, now)
+    if not _release(db, who, id, _reason(why), now):
+        raise Conflict("no legal hold", "No legal hold stands on this record.")
+    audit.note(db, who.clinic, str(who), "release legal hold", id, id, now)
 
 
-def _release(db: Connection, who: Who, id: str, now: Instant) -> bool:
+def _release(db: Connection, who: Who, id: str, why: str, now: Instant) -> bool:
     standing = (legal_hold.c.clinic_id == who.clinic) & (legal_hold.c.patient_id == id)
     ended = update(legal_hold).where(standing, legal_hold.c.released_at.is_(None))
-    return db.execute(ended.values(released_at=now, released_by=str(who))).rowcount > 0
+    return db.execute(ended.values(released_at=now, released_by=str(who), released_why=why)).rowcount > 0
 
 
 def held(db: Connection, clinic: str, id: str) -> Held | None:
@@ -183,7 +252,7 @@ def held(db: Connection, clinic: str, id: str) -> Held | None:
 # erase
 
 
-def erase(db: Connection, who: Who, id: str, now: Instant) -> bool:
+def erase(db: Connection, who: Who, id: str, now: Instant, ground: Ground = "asked") -> bool:
     """Nothing of the person is left but the tombstone and the audit; False where it was so already.
 
     Raises NoSuchRecord; Conflict under a legal hold; HandingOver, as nothing may be handed over after the commit.
@@ -195,7 +264,7 @@ def erase(db: Connection, who: Who, id: str, now: Instant) -> bool:
     if held(db, who.clinic, id) is not None:
         raise Conflict("a legal hold stands", "This record is under a legal hold. Release the hold first.")
     _wipe(db, who.clinic, id, now)
-    audit.note(db, who.clinic, str(who), "erase record", id, id, now)
+    audit.note(db, who.clinic, str(who), f"erase record: {ground}", id, id, now)
     vault: Vault | None = db.info.get("vault")
     if vault is None:
         raise Conflict("there is no vault", "This server has nowhere to note that a record was erased.")

@@ -83,7 +83,7 @@ credential = Table(  # how a clinician signs in; asked for by e-mail or by issue
     ID("clinician_id", primary_key=True),
     Column("email", String(254), nullable=False),
     Column("password", Text),
-    Column("totp", String(64)),
+    Column("totp", Text),  # sealed, see sealing.py
     Column("totp_step", BigInteger, nullable=False),
     Column("issuer", Text),
     Column("subject", Text),

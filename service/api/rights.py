@@ -8,7 +8,9 @@ from litestar import get
 from litestar.response.base import ASGIResponse
 from sqlalchemy import Connection
 
+from notifications.preferences import DEFAULT, preferences_of
 from programs import people
+from programs.consent import asked_in
 from programs.instants import Instant
 from service import audit, rights
 from service.api.call import ApiRequest, Call, at_clinic, at_me
@@ -56,6 +58,20 @@ class AccessOut(Out, frozen=True, kw_only=True):
     text: str
 
 
+class ConsentOut(Out, frozen=True, kw_only=True):
+    """Given or withdrawn, and who wrote it down; the version of the words that were asked, and the words."""
+
+    given: bool
+    at: datetime
+    recorded_by: str
+    wording: str
+    text: str
+
+
+class ConsentsOut(Out, frozen=True, kw_only=True):
+    items: Sequence[ConsentOut]
+
+
 @get("/me/export", doc=Doc(gives=ExportOut, also=(429,)))
 async def export_mine(request: ApiRequest) -> ASGIResponse:
     """All that is kept of you, for you to keep or take elsewhere; without the notes clinicians write for each other."""
@@ -82,6 +98,20 @@ async def who_saw_patient(request: ApiRequest) -> ASGIResponse:
     """For those who run the clinic: who looked at one patient's record or changed it, latest first."""
     call = await at_clinic(request)
     return await _access(call, call.id())
+
+
+@get("/me/consents", doc=Doc(gives=ConsentsOut))
+async def my_consents(request: ApiRequest) -> ASGIResponse:
+    """What you agreed to and withdrew, oldest first."""
+    call = await at_me(request)
+    return await call.read(_consents, call.who.clinic, call.who.id)
+
+
+@get("/clinics/{clinic:str}/patients/{id:str}/consents", doc=Doc(gives=ConsentsOut))
+async def consents_of_patient(request: ApiRequest) -> ASGIResponse:
+    """What a patient agreed to and withdrew, oldest first, and who wrote it down."""
+    call = await at_clinic(request)
+    return await call.read(_consents, call.who.clinic, call.id())
 
 
 async def _export(call: Call, patient: str, private: bool) -> ASGIResponse:
@@ -135,4 +165,21 @@ def _say(it: audit.Note, person: str) -> str:
     return f"{person} looked at {SEEN.get(path.rsplit('/', 1)[-1], 'your record')}."
 
 
-ROUTES = (export_mine, who_saw_me, export_patient, who_saw_patient)
+def _consents(db: Connection, clinic: str, patient: str) -> ConsentsOut:
+    people.patient_of(db, clinic, patient)
+    language = preferences_of(db, clinic, [patient]).get(patient, DEFAULT).language
+    return ConsentsOut(
+        items=[
+            ConsentOut(
+                given=it.given,
+                at=stamp(it.recorded_at),
+                recorded_by=it.recorded_by,
+                wording=it.wording,
+                text=asked_in(it.wording, language),
+            )
+            for it in people.consents_of(db, clinic, patient)
+        ]
+    )
+
+
+ROUTES = (my_consents, consents_of_patient, export_mine, who_saw_me, export_patient, who_saw_patient)

@@ -12,6 +12,7 @@ from service.api import (
     devices,
     docs,
     enrolment,
+    erasure,
     exercises,
     figures,
     flags,
@@ -60,6 +61,7 @@ SIGNED_IN: tuple[HTTPRouteHandler, ...] = (
     *completions.ROUTES,
     *phone.ROUTES,
     *rights.ROUTES,
+    *erasure.ROUTES,
 )
 # For whoever has a code and no token yet.
 ARRIVING: tuple[HTTPRouteHandler, ...] = enrolment.ARRIVING

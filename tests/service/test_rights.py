@@ -276,7 +276,7 @@ async def test_a_legal_hold_keeps_the_record_until_it_is_released(database: Data
     with pytest.raises(Conflict, match="legal hold"):
         await database.write(rights.erase, ADMIN, "ada", NOON + HOUR)
     assert (await database.read(people.patient_of, CLINIC, "ada")).name == "Ada"
-    await database.write(rights.release, ADMIN, "ada", NOON + HOUR)
+    await database.write(rights.release, ADMIN, "ada", "Both were settled.", NOON + HOUR)
     assert await database.write(rights.erase, ADMIN, "ada", NOON + 2 * HOUR)
 
 

@@ -77,6 +77,19 @@ POST /api/v1/enrolments/redeem
 DELETE /api/v1/me/devices/{id}
 GET /api/v1/me/devices
 GET /api/v1/me/export
+GET /api/v1/me/consents
+POST /api/v1/me/unenrol
+GET /api/v1/me/erasure
+POST /api/v1/me/erasure
+GET /api/v1/clinics/{clinic}/patients/{id}/consents
+POST /api/v1/clinics/{clinic}/patients/{id}/unenrol
+GET /api/v1/clinics/{clinic}/erasures
+GET /api/v1/clinics/{clinic}/patients/{id}/erasure
+POST /api/v1/clinics/{clinic}/patients/{id}/erasure
+POST /api/v1/clinics/{clinic}/patients/{id}/erasure/refuse
+POST /api/v1/clinics/{clinic}/patients/{id}/erasure/approve
+POST /api/v1/clinics/{clinic}/patients/{id}/legal-hold
+POST /api/v1/clinics/{clinic}/patients/{id}/legal-hold/release
 GET /api/v1/me/access
 GET /api/v1/clinics/{clinic}/patients/{id}/export
 GET /api/v1/clinics/{clinic}/patients/{id}/access
@@ -160,7 +173,7 @@ def test_every_operation_is_named_described_and_answered() -> None:
 def test_changes_say_which_version_and_posts_may_be_sent_again() -> None:
     for method, path, it in operations():
         headers = {one["name"]: one["required"] for one in it["parameters"] if one["in"] == "header"}
-        if method == "POST" and not path.endswith(("/agenda", "/enrolment", "/redeem", "/keys")):
+        if method == "POST" and not path.endswith(("/agenda", "/enrolment", "/redeem", "/keys", "/erasure/approve")):
             assert headers["Idempotency-Key"] is False
         unversioned = {"addresses", "devices", "keys", "settings"}.intersection(path.split("/"))
         new_or_changed = method == "PUT" and "/exercises/" in path  # without If-Match it is a new one

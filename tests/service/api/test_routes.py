@@ -148,9 +148,23 @@ CASES = (
     Case("GET", f"{CLINIC_PATH}/patients/ada/export", ANA),
     Case("GET", f"{CLINIC_PATH}/patients/ada/access", ANA),
     Case("DELETE", "/me/devices/OLD", ADA),
+    Case("GET", "/me/consents", ADA),
+    Case("GET", f"{CLINIC_PATH}/patients/ada/consents", BEN),
+    Case("POST", "/me/erasure", ADA),
+    Case("GET", "/me/erasure", ADA),
+    Case("POST", f"{CLINIC_PATH}/patients/ada/erasure", BEN),
+    Case("GET", f"{CLINIC_PATH}/erasures", ANA),
+    Case("GET", f"{CLINIC_PATH}/patients/ada/erasure", ANA),
+    Case("POST", f"{CLINIC_PATH}/patients/ada/erasure/refuse", ANA, {"reason": "The law has us keep it."}),
+    Case("POST", f"{CLINIC_PATH}/patients/ada/legal-hold", ANA, {"reason": "A claim of 3 May."}),
+    Case("POST", f"{CLINIC_PATH}/patients/ada/erasure/approve", ANA, {"ground": "asked"}, 409),
+    Case("POST", f"{CLINIC_PATH}/patients/ada/legal-hold/release", ANA, {"reason": "It was settled."}),
     Case("POST", "/enrolments/redeem", BEN, {"code": "CODE"}),
     Case("GET", "/healthz", BEN),
     Case("GET", HIP_BRIDGE, ADA),
+    # the last of all: these end it
+    Case("POST", "/me/unenrol", ADA),
+    Case("POST", f"{CLINIC_PATH}/patients/ada/unenrol", BEN),
 )
 UNSIGNED = ("/healthz", HIP_BRIDGE, "/enrolments/redeem")
 

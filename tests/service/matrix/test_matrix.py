@@ -6,6 +6,7 @@ What is expected stands in expected.py. Writes are rolled back, so that every ce
 import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -19,6 +20,7 @@ from service.auth.tokens import DEVICE, Held
 from service.clock import SetClock
 from service.database import connect
 from service.settings import Settings
+from service.vault import open_vault
 from tests.conftest import application_url
 from tests.service.application import built
 from tests.service.matrix.door import Rehearsal, Reply, ask
@@ -39,10 +41,11 @@ class Stage(NamedTuple):
 
 
 @pytest.fixture
-async def stage(database_url: str) -> AsyncIterator[Stage]:
+async def stage(database_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
     async with await connect(database_url, {}) as owner:
         ids = await owner.write(furnish)
-    async with await connect(application_url(database_url), {}) as database:
+    carried = open_vault(tmp_path / "vault").carried  # erasing notes it there first
+    async with await connect(application_url(database_url), carried) as database:
         app = built(SETTINGS, Rehearsal(database), SetClock(EVENING))
         _let_in_the_operator(app.state.desk.gate)
         yield Stage(app, targets(ids))
