@@ -86,12 +86,15 @@ _FIRST_SINCE = select(func.min(audit.c.number)).where(
     audit.c.clinic_id == bindparam("clinic"), audit.c.at >= bindparam("since")
 )
 _MAC = select(audit.c.mac).where(audit.c.clinic_id == bindparam("clinic"), audit.c.number == bindparam("number"))
+_LOOKED = audit.c.what.like("GET %")  # what is done for the whole clinic is nobody's to see
 _OF_PATIENT = (
     select(*_LINK)
     .where(
         audit.c.clinic_id == bindparam("clinic"),
-        audit.c.patient_id.in_((bindparam("patient"), bindparam("lists"))),
+        (audit.c.patient_id == bindparam("patient")) | (bindparam("lists") & (audit.c.patient_id == "") & _LOOKED),
         audit.c.number < bindparam("before"),
+        audit.c.at >= bindparam("since"),
+        audit.c.at < bindparam("until"),
     )
     .order_by(audit.c.number.desc())
     .limit(bindparam("count"))
@@ -169,13 +172,25 @@ def links(db: Connection, clinic: str, after: int, count: int) -> list[Link]:
     return [_link(row) for row in rows]
 
 
-def links_of(
-    db: Connection, clinic: str, patient: str, before: int | None, count: int, lists: bool = False
-) -> list[Link]:
-    """What concerns one patient, latest first; with `lists`, also what concerns nobody in particular."""
-    values = {"clinic": clinic, "patient": patient, "lists": "" if lists else patient, "count": count}
-    rows = db.execute(_OF_PATIENT, {**values, "before": before or 2**53}).all()
-    return [_link(row) for row in rows]
+class Asked(NamedTuple):
+    """How `many` rows of one patient, at most: `before` a number, from `since` until before `until`; with `lists`, also
+    who looked at what concerns nobody in particular."""
+
+    many: int
+    before: int | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+    lists: bool = False
+
+
+EVER = 2**53
+
+
+def links_of(db: Connection, clinic: str, patient: str, it: Asked) -> list[Link]:
+    """What concerns one patient, latest first."""
+    values = {"clinic": clinic, "patient": patient, "lists": it.lists, "count": it.many}
+    values |= {"before": it.before or EVER, "since": it.since or 0, "until": EVER if it.until is None else it.until}
+    return [_link(row) for row in db.execute(_OF_PATIENT, values).all()]
 
 
 def chains(db: Connection) -> list[str]:

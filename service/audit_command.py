@@ -114,7 +114,7 @@ def show(clinic: str, patient: str) -> None:
     with _opened() as (db, _):
         walls.enter(db, clinic)
         before: int | None = None
-        while some := audit.links_of(db, clinic, patient, before, PAGE):
+        while some := audit.links_of(db, clinic, patient, audit.Asked(PAGE, before)):
             for it in some:
                 click.echo(_line(it))
             before = some[-1].number

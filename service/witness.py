@@ -40,6 +40,11 @@ NOTHING_OF_A_PATIENT = frozenset(
         "/clinic/keys",
         "/clinic/keys/{id}/end",
         "/api/v1/me/push-key",  # the server's
+        *(f"/api/v1/clinics/{{clinic}}/{what}" for what in ("questions", "check-in-form", "rules", "triage")),
+        *(f"/api/v1/clinics/{{clinic}}/{what}" for what in ("exercises", "exercises/{id}", "protocols")),
+        "/api/v1/clinics/{clinic}/protocols/{id}",
+        *("/clinic/rules", "/clinic/programs", "/clinic/protocol"),
+        *("/clinic/staff", "/account"),  # how staff sign in
     }
 )
 REFUSALS = frozenset({401, 403, 404, 429})

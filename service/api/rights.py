@@ -8,31 +8,17 @@ from litestar import get
 from litestar.response.base import ASGIResponse
 from sqlalchemy import Connection
 
-from notifications.preferences import DEFAULT, preferences_of
 from programs import people
 from programs.consent import asked_in
-from programs.instants import Instant
+from programs.instants import Instant, of
 from service import audit, rights
 from service.api.call import ApiRequest, Call, at_clinic, at_me
 from service.api.doc import Doc
-from service.api.wire import Out, Page, PageQuery, paged, place, stamp
+from service.api.wire import Moment, Out, Page, PageQuery, paged, place, stamp
+from service.audit import Asked
 from service.auth.limits import EXPORT_BY_PERSON, Take, take
 from service.care import Who
-
-# The last word of a path that is on this list says what was seen; what is on none is "your record".
-SEEN = {
-    "plans": "your home program",
-    "phases": "your home program",
-    "needling-sessions": "your needling sessions",
-    "adherence": "what you have done of your program",
-    "agenda": "the messages you get",
-    "flags": "answers of yours that need a look",
-    "check-ins": "your check-ins",
-    "devices": "your phones",
-    "export": "a copy of all of your record",
-    "access": "who has seen your record",
-}
-STAFF_WORDS = {"clinician": "therapist", "admin": "runs the clinic", "key": "another program of your clinic"}
+from service.records.readers import Seen, language_of, seen_by
 
 
 class ExportOut(Out, frozen=True, kw_only=True):
@@ -45,9 +31,16 @@ class ExportOut(Out, frozen=True, kw_only=True):
     records: Mapping[str, Sequence[Mapping[str, Any]]]
 
 
+class AccessQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of the time from `since` until before `until`, where they are given."""
+
+    since: Moment | None = None
+    until: Moment | None = None
+
+
 class AccessOut(Out, frozen=True, kw_only=True):
-    """`text` says it for the patient; `what` is the deed or route as it is noted. `of_everybody` is a list or a number
-    of the whole clinic, in which the patient may have stood."""
+    """`text` says it for the patient, in their language; `what` is the deed or route as it is noted. `of_everybody` is
+    a list or a number of the whole clinic, in which the patient may have stood. `emergency`: by break-glass."""
 
     at: datetime
     who: str
@@ -55,6 +48,7 @@ class AccessOut(Out, frozen=True, kw_only=True):
     what: str
     refused: bool
     of_everybody: bool
+    emergency: bool
     text: str
 
 
@@ -79,7 +73,7 @@ async def export_mine(request: ApiRequest) -> ASGIResponse:
     return await _export(call, call.who.id, private=False)
 
 
-@get("/me/access", doc=Doc(gives=Page[AccessOut], query=PageQuery))
+@get("/me/access", doc=Doc(gives=Page[AccessOut], query=AccessQuery))
 async def who_saw_me(request: ApiRequest) -> ASGIResponse:
     """Who looked at your record or changed it, and when, latest first."""
     call = await at_me(request)
@@ -93,7 +87,7 @@ async def export_patient(request: ApiRequest) -> ASGIResponse:
     return await _export(call, call.id(), private=True)
 
 
-@get("/clinics/{clinic:str}/patients/{id:str}/access", doc=Doc(gives=Page[AccessOut], query=PageQuery))
+@get("/clinics/{clinic:str}/patients/{id:str}/access", doc=Doc(gives=Page[AccessOut], query=AccessQuery))
 async def who_saw_patient(request: ApiRequest) -> ASGIResponse:
     """For those who run the clinic: who looked at one patient's record or changed it, latest first."""
     call = await at_clinic(request)
@@ -124,50 +118,35 @@ def _exported(db: Connection, clinic: str, patient: str, now: Instant, private: 
 
 
 async def _access(call: Call, patient: str) -> ASGIResponse:
-    query = call.query(PageQuery)
-    return await call.read(_page, call.who, patient, place(query.cursor, int), query.limit)
+    query = call.query(AccessQuery)
+    since, until = (None if it is None else of(it) for it in (query.since, query.until))
+    asked = Asked(query.limit + 1, place(query.cursor, int), since, until, lists=True)
+    return await call.read(_page, call.who, patient, asked)
 
 
-def _page(db: Connection, who: Who, patient: str, before: int | None, limit: int) -> Page[AccessOut]:
+def _page(db: Connection, who: Who, patient: str, asked: Asked) -> Page[AccessOut]:
     people.patient_of(db, who.clinic, patient)
-    names = people.clinicians_of(db, who.clinic)
-    found = audit.links_of(db, who.clinic, patient, before, limit + 1, lists=True)
-    return paged(found, limit, lambda it: it.number, lambda it: _out(it.note, patient, names))
+    language = language_of(db, who.clinic, patient)
+    found = seen_by(db, who.clinic, patient, audit.links_of(db, who.clinic, patient, asked), language)
+    return paged(found, asked.many - 1, lambda it: it.number, _out)
 
 
-def _out(it: audit.Note, patient: str, names: Mapping[str, str]) -> AccessOut:
-    kind, _, id = it.who.partition(":")
-    name = names.get(id, "") if kind in ("clinician", "admin") else ""
+def _out(it: Seen) -> AccessOut:
     return AccessOut(
-        at=stamp(it.at),
-        who=it.who,
-        name=name,
-        what=it.what,
-        refused=it.outcome == "refused",
-        of_everybody=it.patient == "",
-        text=_say(it, "You" if it.who == f"patient:{patient}" else _person(kind, name)),
+        at=stamp(it.note.at),
+        who=it.note.who,
+        name=it.name,
+        what=it.note.what,
+        refused=it.note.outcome == "refused",
+        of_everybody=it.note.patient == "",
+        emergency=it.emergency,
+        text=it.text,
     )
-
-
-def _person(kind: str, name: str) -> str:
-    said = STAFF_WORDS.get(kind, "this service itself" if kind == "system" else "somebody else")
-    return f"{name}, {said}," if name else said.capitalize()
-
-
-def _say(it: audit.Note, person: str) -> str:
-    if it.outcome == "refused":
-        return f"{person} asked for your record and was refused."
-    method, _, path = it.what.partition(" ")
-    if method != "GET":
-        return f"{person}: {it.what}."
-    if it.patient == "":
-        return f"{person} opened a list or numbers of the whole clinic, in which you may stand."
-    return f"{person} looked at {SEEN.get(path.rsplit('/', 1)[-1], 'your record')}."
 
 
 def _consents(db: Connection, clinic: str, patient: str) -> ConsentsOut:
     people.patient_of(db, clinic, patient)
-    language = preferences_of(db, clinic, [patient]).get(patient, DEFAULT).language
+    language = language_of(db, clinic, patient)
     return ConsentsOut(
         items=[
             ConsentOut(
