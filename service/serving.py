@@ -20,15 +20,10 @@ from typing import Any
 import click
 import uvicorn
 
-from notifications.channels import Channel
-from notifications.channels.console import Console
-from notifications.channels.email import Email, Smtp
-from notifications.channels.vapid import VapidKeys
-from notifications.channels.web_push import PushSettings, WebPush
-from service import walls
+from service import channels, walls
 from service.app import build
 from service.auth.passwords import Stolen
-from service.clock import Clock, SystemClock
+from service.clock import SystemClock
 from service.database import InUse, connect, postgresql_engine
 from service.erasing import reapply
 from service.jobs import Worker
@@ -145,10 +140,10 @@ async def _serve(taken: socket.socket, settings: Settings, hello: Sequence[str],
     async with contextlib.AsyncExitStack() as closing:
         db = await closing.enter_async_context(await connect(settings.database_url, carried))
         await reapply(db, clock, log.warning)  # before anybody is told anything: this may be a back-up
-        channels = channels_of(settings, clock)
-        for channel in channels.values():
-            closing.push_async_callback(channel.close)
-        worker = Worker(db, channels, clock)
+        ways = channels.channels_of(settings, clock)
+        for way in ways.values():
+            closing.push_async_callback(way.close)
+        worker = Worker(db, ways, clock)
         config = config_of(build(settings, db, clock, worker))
         worker.start()
         closing.push_async_callback(_finish, worker)
@@ -185,42 +180,7 @@ async def _finish(worker: Worker) -> None:
 
 
 def check_credentials(settings: Settings) -> None:
-    """ValueError where push, mail or a list could not work as it was given: better now than at the first message."""
+    """ValueError where a channel or a list could not work as it was given: better now than at the first message."""
     if settings.breached_passwords:
         Stolen(Path(settings.breached_passwords))
-    if settings.vapid_key:
-        _keys(settings)
-    if settings.smtp_host:
-        _smtp(settings)
-
-
-def channels_of(settings: Settings, clock: Clock) -> dict[str, Channel]:
-    """Those there are credentials for; in a demonstration, or where there are none, the console."""
-
-    def seconds() -> float:
-        return clock.now() / 1000
-
-    found: dict[str, Channel] = {}
-    if settings.vapid_key:
-        found[WebPush.kind] = WebPush(PushSettings(_keys(settings), settings.public_url, settings.allowed), seconds)
-    if settings.smtp_host:
-        found[Email.kind] = Email(_smtp(settings), seconds)
-    if settings.demo or not found:
-        found[Console.kind] = Console(settings.public_url, click.echo)
-    return found
-
-
-def _keys(settings: Settings) -> VapidKeys:
-    return VapidKeys.from_pem(settings.vapid_key, settings.vapid_subject)
-
-
-def _smtp(settings: Settings) -> Smtp:
-    return Smtp(
-        host=settings.smtp_host,
-        port=settings.smtp_port,
-        username=settings.smtp_username,
-        password=settings.smtp_password,
-        tls=settings.smtp_tls,
-        sender=settings.smtp_sender,
-        public_url=settings.public_url,
-    )
+    channels.check(settings)

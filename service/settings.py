@@ -18,7 +18,14 @@ from service.auth.peer import Network, networks
 
 PREFIX = "HOMESTRETCH_"
 LISTS = ("push_hosts", "trusted_proxies")
-SECRETS = ("database_url", "migrating_url", "oidc_client_secret", "vapid_key", "smtp_password")
+SECRETS = ("database_url", "migrating_url", "oidc_client_secret", "vapid_key", "smtp_password", "apns_key")
+# What is of no use without the others.
+TOGETHER = (
+    ("oidc_issuer", "oidc_client_id"),
+    ("vapid_key", "vapid_subject"),
+    ("smtp_host", "smtp_sender"),
+    ("apns_key", "apns_key_id", "apns_team_id", "apns_topic"),
+)
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -67,6 +74,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_tls: Literal["none", "starttls", "tls"] = "starttls"
     smtp_sender: str = ""
     """Aftercare <aftercare@clinic.example>"""
+    apns_key: str = ""
+    """Push to the native app on Apple's devices: the text of AuthKey_<key id>.p8, best given as
+    HOMESTRETCH_APNS_KEY_FILE."""
+    apns_key_id: str = ""
+    apns_team_id: str = ""
+    apns_topic: str = ""
+    """The bundle id of the app."""
+    apns_sandbox: bool = False
+    """For builds of the app from Xcode instead of the App Store or TestFlight."""
 
     @property
     def proxies(self) -> tuple[Network, ...]:
@@ -145,10 +161,7 @@ def _contradictions(it: Settings) -> list[str]:
             f"{PREFIX}PUBLIC_URL: expected https://, as over http:// anybody on the way could read and sign in"
         )
     found += _contradictions_of_provider(it)
-    if bool(it.vapid_key) != bool(it.vapid_subject):
-        found.append(f"{PREFIX}VAPID_KEY and {PREFIX}VAPID_SUBJECT: give both, or neither")
-    if bool(it.smtp_host) != bool(it.smtp_sender):
-        found.append(f"{PREFIX}SMTP_HOST and {PREFIX}SMTP_SENDER: give both, or neither")
+    found += [problem for names in TOGETHER if (problem := _apart(it, names))]
     if it.demo and (not _is_this_machine(it.host) or not _is_this_machine(url.hostname or "")):
         found.append(
             f"{PREFIX}DEMO: lets anybody in and may send to this machine itself, so {PREFIX}HOST and "
@@ -165,9 +178,14 @@ def _contradictions(it: Settings) -> list[str]:
     return found
 
 
+def _apart(it: Settings, names: tuple[str, ...]) -> str:
+    if len({bool(getattr(it, name)) for name in names}) == 1:
+        return ""
+    *first, last = (f"{PREFIX}{name.upper()}" for name in names)
+    return f"{', '.join(first)} and {last}: give {'both, or neither' if len(names) == 2 else 'all, or none'}"
+
+
 def _contradictions_of_provider(it: Settings) -> list[str]:
-    if bool(it.oidc_issuer) != bool(it.oidc_client_id):
-        return [f"{PREFIX}OIDC_ISSUER and {PREFIX}OIDC_CLIENT_ID: give both, or neither"]
     issuer = urlsplit(it.oidc_issuer)
     if it.oidc_issuer and issuer.scheme != "https" and not (issuer.scheme == "http" and issuer.hostname in LOOPBACK):
         return [f"{PREFIX}OIDC_ISSUER: expected an address such as https://login.example.org"]

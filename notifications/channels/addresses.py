@@ -25,6 +25,7 @@ PUSH_HOSTS = (
     ".notify.windows.com",
 )
 HOST_LETTERS = frozenset(string.ascii_lowercase + string.digits + "-.")
+HEX = frozenset(string.digits + "abcdef")
 BASE64URL = frozenset(string.ascii_letters + string.digits + "-_")
 # RFC 3986 allows these nowhere, and parsers that meet them disagree about where the host ends.
 NEVER_IN_A_URL = frozenset(' "<>\\^`{|}#[]')
@@ -107,6 +108,24 @@ class WebPushAddress(Form, frozen=True):
             raise ValueError("p256dh is not a point of the curve P-256") from None
 
 
+class ApnsAddress(Form, frozen=True):
+    """What iOS gives the native app when it registers for notifications."""
+
+    kind: ClassVar[str] = "apns"
+    collapses: ClassVar[bool] = True
+    receipts: ClassVar[bool] = True
+    held: ClassVar[str] = "token"
+    token: str
+
+    @property
+    def shown(self) -> str:
+        return f"...{self.token[-4:]}"
+
+    def check(self, allowed: Allowed) -> None:
+        if not 64 <= len(self.token) <= 200 or not HEX.issuperset(self.token):
+            raise ValueError("token: expected 64 to 200 hexadecimal digits in lower case")
+
+
 class EmailAddress(Form, frozen=True):
     kind: ClassVar[str] = "email"
     collapses: ClassVar[bool] = True  # by Message-ID, as most mailboxes do
@@ -138,8 +157,8 @@ class ConsoleAddress(Form, frozen=True):
             raise ValueError("label: expected 1 to 80 printable characters")
 
 
-Address = WebPushAddress | EmailAddress | ConsoleAddress
-ADDRESSES: tuple[type[Address], ...] = (WebPushAddress, EmailAddress, ConsoleAddress)
+Address = WebPushAddress | ApnsAddress | EmailAddress | ConsoleAddress
+ADDRESSES: tuple[type[Address], ...] = (WebPushAddress, ApnsAddress, EmailAddress, ConsoleAddress)
 FORMS: Mapping[str, type[Address]] = {form.kind: form for form in ADDRESSES}
 
 

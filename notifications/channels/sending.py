@@ -1,8 +1,9 @@
 """The channels there are. Importing it brings the network libraries: for the worker, not for the API."""
 
 from notifications.channels import Channel
+from notifications.channels.apns import Apns
 from notifications.channels.console import Console
 from notifications.channels.email import Email
 from notifications.channels.web_push import WebPush
 
-CHANNELS: tuple[type[Channel], ...] = (WebPush, Email, Console)
+CHANNELS: tuple[type[Channel], ...] = (WebPush, Apns, Email, Console)

@@ -1,10 +1,6 @@
 """Web Push to browsers, installed web apps and UnifiedPush (RFC 8030, 8291, 8292). It neither retries nor stores."""
 
-import base64
-import hashlib
 from collections.abc import Callable, Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import ClassVar
 from urllib.parse import urlsplit
 
@@ -13,14 +9,14 @@ import msgspec
 from pywebpush import WebPusher
 from yarl import URL
 
-from notifications.channels import USUAL, Accepted, Allowed, Gone, Later, Outcome, Parcel, Refused, egress
+from notifications.channels import USUAL, Accepted, Allowed, Gone, Later, Outcome, Parcel, Refused, egress, topic
 from notifications.channels.addresses import WebPushAddress, check_endpoint
+from notifications.channels.replies import retry_after
 from notifications.channels.vapid import Signatures, VapidKeys
 
 LONGEST = 3993
 """Bytes of plaintext: a push service need not take a body above 4096, and encryption adds 103 (RFC 8291, section 4)."""
 PADDED = 512
-LONGEST_WAIT = 3600.0
 # RFC 9110: 408 and 425 say try again, 429 too many. 406 is how the Windows service says that it throttles.
 LATER = frozenset({406, 408, 425, 429})
 
@@ -120,15 +116,10 @@ def headers(parcel: Parcel) -> dict[str, str]:
     return {
         "TTL": str(parcel.expires_in),
         "Urgency": parcel.urgency,
-        "Topic": topic(parcel.delivery_id),
+        "Topic": topic(parcel.delivery_id),  # the service keeps one undelivered message a topic
         "Content-Encoding": "aes128gcm",
         "Content-Type": "application/octet-stream",
     }
-
-
-def topic(delivery_id: str) -> str:
-    """32 characters of base64url, all that RFC 8030 allows; the service keeps one undelivered message a topic."""
-    return base64.urlsafe_b64encode(hashlib.sha256(delivery_id.encode()).digest()[:24]).decode()
 
 
 def outcome(host: str, status: int, head: Mapping[str, str], now: float) -> Outcome:
@@ -140,19 +131,6 @@ def outcome(host: str, status: int, head: Mapping[str, str], now: float) -> Outc
     if status in LATER or status >= 500:
         return Later(detail, retry_after(head.get("Retry-After", ""), now))
     return Refused(detail)
-
-
-def retry_after(text: str, now: float) -> float | None:
-    """Seconds asked for, an hour at most: delta-seconds or an HTTP date, anything else is None (RFC 9110, 10.2.3)."""
-    text = text.strip()
-    if text.isascii() and text.isdecimal():
-        return min(float(text), LONGEST_WAIT)
-    try:
-        date = parsedate_to_datetime(text)
-        seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return min(max(seconds, 0.0), LONGEST_WAIT)
 
 
 def _path_of(location: str) -> str:

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import Connection, select
 
 from notifications import addresses, outbox
+from notifications.channels import topic
 from notifications.channels.vapid import VapidKeys
-from notifications.channels.web_push import topic
 from notifications.claiming import LEASE
 from notifications.delivery import FAILPOINTS
 from notifications.tables import message, outcome

@@ -51,6 +51,11 @@ def test_every_setting_is_read_from_its_variable() -> None:
             "HOMESTRETCH_SMTP_PASSWORD": "secret",
             "HOMESTRETCH_SMTP_TLS": "tls",
             "HOMESTRETCH_SMTP_SENDER": "Aftercare <aftercare@example.org>",
+            "HOMESTRETCH_APNS_KEY": "a key",
+            "HOMESTRETCH_APNS_KEY_ID": "ABC123DEFG",
+            "HOMESTRETCH_APNS_TEAM_ID": "DEF123GHIJ",
+            "HOMESTRETCH_APNS_TOPIC": "org.example.app",
+            "HOMESTRETCH_APNS_SANDBOX": "true",
         }
     )
     assert (it.port, it.demo, it.push_hosts, it.smtp_port) == (9000, True, ("push.example.org", ".example.net"), 465)

@@ -316,8 +316,18 @@ def test_a_console_label_cannot_forge_a_line(label: str) -> None:
         new_address("console", {"label": label})
 
 
+BAD_TOKENS = ["", "0a" * 31, "0a" * 101, "0A" * 32, "0g" * 32, "0a" * 31 + "/x", "٣" * 64]
+
+
+@pytest.mark.parametrize("token", BAD_TOKENS)
+def test_a_token_that_ios_does_not_give_is_refused(token: str) -> None:
+    with pytest.raises(ValueError, match="token: expected 64 to 200 hexadecimal digits in lower case"):
+        new_address("apns", {"token": token})
+
+
 EXAMPLES = {
     "web_push": phone_address(),
+    "apns": {"token": "0a" * 32},
     "email": {"mailbox": "ada@example.org"},
     "console": {"label": "Ada"},
 }
@@ -343,7 +353,7 @@ def test_every_address_of_another_shape_is_a_value_error(
 
 
 def test_an_unknown_channel_is_named_with_the_nearest_one() -> None:
-    with pytest.raises(ValueError, match=r"no channel 'e-mail': one of web_push, email, console. Did you mean .email"):
+    with pytest.raises(ValueError, match=r"no channel 'e-mail': one of web_push, .*, console. Did you mean .email"):
         read_address("e-mail", b"{}")
 
 

@@ -8,10 +8,11 @@ import aiohttp
 import msgspec
 import pytest
 
-from notifications.channels import Accepted, Allowed, Gone, Later, Parcel, Refused
+from notifications.channels import Accepted, Allowed, Gone, Later, Parcel, Refused, topic
 from notifications.channels.addresses import WebPushAddress
+from notifications.channels.replies import retry_after
 from notifications.channels.vapid import HOUR, VapidKeys
-from notifications.channels.web_push import LONGEST, PushSettings, WebPush, payload, retry_after, seal, topic
+from notifications.channels.web_push import LONGEST, PushSettings, WebPush, payload, seal
 from tests.notifications.channels.conftest import AT_START, PUBLIC_URL, Clock
 from tests.notifications.channels.test_addresses import BAD_KEYS
 from tests.peers.push_service import EVERYONE, Answer, PushService

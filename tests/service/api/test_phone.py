@@ -31,7 +31,11 @@ PUSH = {
     "auth": text(b"0123456789abcdef"),
 }
 MAIL = {"channel": "email", "mailbox": "ada@example.org"}
+IPHONE = {"channel": "apns", "token": "0a" * 32}
 CONSOLE = {"channel": "console", "label": "Ada's terminal"}
+
+
+NATIVE = {"mail": MAIL, "iphone": IPHONE}
 
 
 async def reached(api: Api) -> dict[str, str]:
@@ -43,8 +47,9 @@ async def test_an_address_is_put_and_put_again(empty: Api) -> None:
     for _ in range(2):
         reply = await empty("PUT", "/me/addresses/browser-1", ADA, PUSH)
         assert (reply.status_code, reply.json()) == (200, {"id": "browser-1", "channel": "web_push"})
-    await empty("PUT", "/me/addresses/mail", ADA, MAIL)
-    assert await reached(empty) == {"browser-1": "web_push", "mail": "email"}
+    for id, body in NATIVE.items():
+        assert (await empty("PUT", f"/me/addresses/{id}", ADA, body)).status_code == 200
+    assert await reached(empty) == {"browser-1": "web_push"} | {id: it["channel"] for id, it in NATIVE.items()}
 
 
 async def test_a_clinician_is_alerted_where_they_say(empty: Api) -> None:
@@ -69,7 +74,8 @@ BAD: tuple[tuple[dict[str, Any], str, str, str], ...] = (
     ({**MAIL, "mailbox": "Ada <ada@example.org>"}, "/mailbox", "before the @", ""),
     ({**MAIL, "mailbox": "ada@example.org\r\nBcc: x@example.org"}, "/mailbox", "", ""),
     ({"mailbox": "ada@example.org"}, "/channel", "is missing", ""),
-    ({**MAIL, "channel": "fax"}, "/channel", "is not one of the values allowed", "web_push, email, console"),
+    ({**MAIL, "channel": "fax"}, "/channel", "is not one of the values allowed", "web_push, apns"),
+    ({**IPHONE, "token": "0a"}, "/token", "expected 64 to 200 hexadecimal digits", ""),
     (CONSOLE, "/channel", "is for demonstrations only", "web_push"),
 )
 
@@ -97,7 +103,7 @@ class TestInADemonstration:
 
 
 def test_every_channel_has_a_body_here() -> None:
-    assert {PUSH["channel"], MAIL["channel"], CONSOLE["channel"]} == {form.kind for form in ADDRESSES}
+    assert {it["channel"] for it in (PUSH, IPHONE, MAIL, CONSOLE)} == {form.kind for form in ADDRESSES}
 
 
 async def test_a_receipt_is_noted_once(api: Api) -> None:
