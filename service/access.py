@@ -124,6 +124,8 @@ LINES: Mapping[str, Line] = {
     "GET /api/v1/me/access": Line(PATIENT),
     "GET /api/v1/clinics/{clinic}/patients/{id}/export": Line(ADMIN, "", "patient:id"),
     "GET /api/v1/clinics/{clinic}/patients/{id}/access": Line(ADMIN, "", "patient:id"),
+    "GET /api/v1/me/export/readable": Line(PATIENT),
+    "GET /api/v1/clinics/{clinic}/patients/{id}/export/readable": Line(ADMIN, "", "patient:id"),
     "GET /api/v1/me/consents": Line(PATIENT),
     "POST /api/v1/me/unenrol": Line(PATIENT),
     "GET /api/v1/me/erasure": Line(PATIENT),

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from programs import people
 from programs.consent import asked_in
-from programs.instants import Instant, of
+from programs.instants import Instant, moment, of
 from service import audit, rights
 from service.api.call import ApiRequest, Call, at_clinic, at_me
 from service.api.doc import Doc
@@ -19,6 +19,9 @@ from service.audit import Asked
 from service.auth.limits import EXPORT_BY_PERSON, Take, take
 from service.care import Who
 from service.records.readers import Seen, language_of, seen_by
+from service.records.sheet import readable
+
+HTML = "text/html"
 
 
 class ExportOut(Out, frozen=True, kw_only=True):
@@ -73,6 +76,13 @@ async def export_mine(request: ApiRequest) -> ASGIResponse:
     return await _export(call, call.who.id, private=False)
 
 
+@get("/me/export/readable", doc=Doc(gives=str, also=(429,), media_type=HTML))
+async def readable_copy_of_mine(request: ApiRequest) -> ASGIResponse:
+    """The same for people: one page to read and print, in your language, that loads nothing from anywhere."""
+    call = await at_me(request)
+    return await _readable(call, call.who.id, private=False)
+
+
 @get("/me/access", doc=Doc(gives=Page[AccessOut], query=AccessQuery))
 async def who_saw_me(request: ApiRequest) -> ASGIResponse:
     """Who looked at your record or changed it, and when, latest first."""
@@ -85,6 +95,13 @@ async def export_patient(request: ApiRequest) -> ASGIResponse:
     """For those who run the clinic: all that is kept of one patient, private notes included."""
     call = await at_clinic(request)
     return await _export(call, call.id(), private=True)
+
+
+@get("/clinics/{clinic:str}/patients/{id:str}/export/readable", doc=Doc(gives=str, also=(429,), media_type=HTML))
+async def readable_copy_of_patient(request: ApiRequest) -> ASGIResponse:
+    """The same for people: one page to read and print, in the patient's language, private notes included."""
+    call = await at_clinic(request)
+    return await _readable(call, call.id(), private=True)
 
 
 @get("/clinics/{clinic:str}/patients/{id:str}/access", doc=Doc(gives=Page[AccessOut], query=AccessQuery))
@@ -109,8 +126,23 @@ async def consents_of_patient(request: ApiRequest) -> ASGIResponse:
 
 
 async def _export(call: Call, patient: str, private: bool) -> ASGIResponse:
-    await call.desk.db.write(take, [Take(EXPORT_BY_PERSON, (call.who.clinic, call.who.id))], call.now)
+    await _count(call)
     return await call.read(_exported, call.who.clinic, patient, call.now, private)
+
+
+async def _readable(call: Call, patient: str, private: bool) -> ASGIResponse:
+    await _count(call)
+    text: str = await call.db.read(readable, call.who.clinic, patient, call.now, private)
+    return ASGIResponse(body=text.encode(), media_type=HTML, headers=attached(call.now, "html"))
+
+
+async def _count(call: Call) -> None:
+    await call.desk.db.write(take, [Take(EXPORT_BY_PERSON, (call.who.clinic, call.who.id))], call.now)
+
+
+def attached(now: Instant, ending: str) -> dict[str, str]:
+    """To be saved, under a name that says nothing of anybody."""
+    return {"content-disposition": f'attachment; filename="record-{moment(now).date().isoformat()}.{ending}"'}
 
 
 def _exported(db: Connection, clinic: str, patient: str, now: Instant, private: bool) -> ExportOut:
@@ -161,4 +193,7 @@ def _consents(db: Connection, clinic: str, patient: str) -> ConsentsOut:
     )
 
 
-ROUTES = (my_consents, consents_of_patient, export_mine, who_saw_me, export_patient, who_saw_patient)
+ROUTES = (
+    *(my_consents, consents_of_patient, export_mine, readable_copy_of_mine, who_saw_me),
+    *(export_patient, readable_copy_of_patient, who_saw_patient),
+)

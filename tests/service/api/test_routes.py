@@ -148,6 +148,8 @@ CASES = (
     Case("GET", f"{CLINIC_PATH}/patients/ada/export", ANA),
     Case("GET", f"{CLINIC_PATH}/patients/ada/access", ANA),
     Case("DELETE", "/me/devices/OLD", ADA),
+    Case("GET", "/me/export/readable", ADA),
+    Case("GET", f"{CLINIC_PATH}/patients/ada/export/readable", ANA),
     Case("GET", "/me/consents", ADA),
     Case("GET", f"{CLINIC_PATH}/patients/ada/consents", BEN),
     Case("POST", "/me/erasure", ADA),

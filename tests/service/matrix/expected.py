@@ -192,6 +192,8 @@ ROWS: Mapping[str, Row] = {
     "GET /api/v1/me/access": Row("patient"),
     f"GET {API}/patients/{{id}}/export": Row("admin", ID),
     f"GET {API}/patients/{{id}}/access": Row("admin", ID),
+    "GET /api/v1/me/export/readable": Row("patient"),
+    f"GET {API}/patients/{{id}}/export/readable": Row("admin", ID),
     "GET /api/v1/me/consents": Row("patient"),
     "POST /api/v1/me/unenrol": Row("patient"),
     "GET /api/v1/me/erasure": Row("patient"),
