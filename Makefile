@@ -1,5 +1,6 @@
 # make run    everything from a fresh checkout: environment, database, demo clinic, server on 127.0.0.1:8000
 # make test   everything that must hold: format, lint, layers, types, tests on SQLite and PostgreSQL
+# make torture  the long form of what tries to break delivery: an hour or more; ONLY=kill runs what has that in its name
 # make bench  the figures of what to beat, as ratios, in one run
 # make lock   resolve the dependencies anew (needs uv); commits hashes, never index addresses
 
@@ -7,7 +8,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test bench lock check clean
+.PHONY: run test torture bench lock check clean
 
 run: $(VENV)/.run
 	@exec $(BIN)/homestretch demo
@@ -20,6 +21,9 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+
+torture: $(VENV)/.dev
+	TORTURE=long $(BIN)/pytest tests/torture -q -s -k "$(ONLY)"
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m tests.benchmarks

@@ -1,0 +1,40 @@
+"""The torture tests, short in `make test` and long in `make torture`: the same code, other counts."""
+
+from pathlib import Path
+
+from tests.torture.claims import claims
+from tests.torture.failpoints import failpoints
+from tests.torture.finding import experiment, length
+from tests.torture.kills import kills
+from tests.torture.pauses import pauses
+from tests.torture.zygote import Zygote
+
+
+def kind(url: str) -> str:
+    return "SQLite" if url.startswith("sqlite") else "PostgreSQL"
+
+
+async def test_whatever_happens_at_any_step_nothing_is_lost_and_nothing_shown_twice(
+    zygote: Zygote, database_url: str, tmp_path: Path
+) -> None:
+    with experiment(f"every failpoint x every fault, {kind(database_url)}", "cases") as found:
+        await failpoints(zygote, database_url, tmp_path, found)
+
+
+async def test_workers_killed_at_any_moment_lose_nothing_of_two_thousand_messages_and_show_nothing_twice(
+    zygote: Zygote, database_url: str, tmp_path: Path
+) -> None:
+    with experiment(f"kill -9 at random, 2,000 messages due, {kind(database_url)}", "kills") as found:
+        await kills(zygote, database_url, tmp_path, length(25, 1_000), found)
+
+
+async def test_a_worker_that_stands_still_past_its_lease_changes_nothing_when_it_goes_on(
+    zygote: Zygote, database_url: str, tmp_path: Path
+) -> None:
+    with experiment(f"SIGSTOP past the lease, then SIGCONT, {kind(database_url)}", "pauses") as found:
+        await pauses(zygote, database_url, tmp_path, length(7, 250), found)
+
+
+async def test_of_eight_workers_one_wins_each_row(zygote: Zygote, database_url: str, tmp_path: Path) -> None:
+    with experiment(f"eight workers at once, {kind(database_url)}", "rows") as found:
+        await claims(zygote, database_url, tmp_path, length(1_600, 10_000), found)
