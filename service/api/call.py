@@ -69,7 +69,7 @@ class Call:
         self.request, self.desk, self.held, self.deed = request, desk, held, deed
         self.who, self.now = deed.who, deed.at
         guard = access.guard_of(access.line_of(request.scope), held.who, request.path_params, deed.at)
-        self.db = Witness(access.behind(desk.db.at(held.who.clinic), guard), deed)
+        self.db = Witness(access.behind(desk.gate.part(held), guard), deed)
 
     # takes
 

@@ -58,9 +58,7 @@ async def get_clinic(request: ApiRequest) -> ASGIResponse:
 async def change_settings(request: ApiRequest) -> ASGIResponse:
     """Change what is named. It holds for everybody's next request."""
     call = await at_clinic(request)
-    reply = await call.change(_change, call.who, await call.body(SettingsIn), call.now)
-    call.desk.gate.forget_all()
-    return reply
+    return await call.change(_change, call.who, await call.body(SettingsIn), call.now)
 
 
 def _change(db: Connection, who: Who, it: SettingsIn, now: Instant) -> SettingsOut:

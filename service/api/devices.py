@@ -61,9 +61,7 @@ async def end_my_device(request: ApiRequest) -> ASGIResponse:
 
 
 async def _end(call: Call, patient: str, id: str, this: str) -> ASGIResponse:
-    left: DevicesOut = await call.db.write(_ended, call.who, patient, id, this, call.now)
-    call.desk.gate.forget(Who(call.who.clinic, "patient", patient))
-    return call.show(left)
+    return await call.change(_ended, call.who, patient, id, this, call.now)
 
 
 def _ended(db: Connection, who: Who, patient: str, id: str, this: str, now: Instant) -> DevicesOut:

@@ -76,9 +76,7 @@ async def make_key(request: ApiRequest) -> ASGIResponse:
 async def end_key(request: ApiRequest) -> ASGIResponse:
     """It opens nothing from here on. What is left is told."""
     call = await at_clinic(request)
-    left: KeysOut = await call.db.write(_end, call.who, call.id(), call.now)
-    call.desk.gate.forget(Who(call.who.clinic, "key", call.id()))
-    return call.show(left)
+    return await call.change(_end, call.who, call.id(), call.now)
 
 
 def _end(db: Connection, who: Who, id: str, now: Instant) -> KeysOut:

@@ -81,6 +81,12 @@ _HELD = (
 )
 # The one statement that asks for a token before any clinic is known.
 _PRESENTED = _HELD.where(token.c.hash == bindparam("hash"))
+_STANDS = select(token.c.id).where(
+    token.c.clinic_id == bindparam("clinic"), token.c.id == bindparam("id"), token.c.ended_at.is_(None)
+)
+_STANDS = select(token.c.id).where(
+    token.c.clinic_id == bindparam("clinic"), token.c.id == bindparam("id"), token.c.ended_at.is_(None)
+)
 _HELD_BY = _HELD.where(
     token.c.clinic_id == bindparam("clinic"), token.c.kind == bindparam("of"), token.c.person_id == bindparam("by")
 ).order_by(token.c.seen_at.desc(), token.c.id)
@@ -113,6 +119,11 @@ def make_token(db: Connection, who: Who, now: Instant, given: str | None = None,
 def find_token(db: Connection, presented: str, now: Instant) -> Held | None:
     row = db.execute(_PRESENTED, {"hash": fingerprint(presented), "now": now}).first()
     return _held(row) if row is not None else None
+
+
+def stands(db: Connection, it: Held) -> bool:
+    """Whether nobody has ended it since it was found."""
+    return db.execute(_STANDS, {"clinic": it.who.clinic, "id": it.id}).first() is not None
 
 
 def tokens_of(db: Connection, who: Who, now: Instant) -> list[Held]:

@@ -97,8 +97,12 @@ async def visitor(request: PageRequest) -> Here | None:
         return None
     deed = deed_of(request.scope, held.who, address_of(request.scope, desk.settings.proxies), desk.clock.now())
     request.state.deed = deed  # for whoever watches the reply leave
-    part = desk.db.at(held.who.clinic)
-    here: Here = await part.read(_arrive, deed, Witness(part, deed))
+    part = desk.gate.part(held)
+    try:
+        here: Here = await part.read(_arrive, deed, Witness(part, deed))
+    except Refused:  # it was ended this moment
+        request.state.here = request.state.held = None
+        return None
     request.state.here, request.state.held = here, held
     return here
 

@@ -7,8 +7,6 @@ from programs.errors import Conflict, Invalid
 from service.access import VERBS
 from service.auth import keys
 from service.auth.keys import NewKey, Wanted
-from service.care import Who
-from service.console.cookies import desk_of
 from service.console.doors import Here, clinician_here
 from service.console.forms import PageRequest, Typed, a_number, typed
 from service.console.pages import go, page
@@ -37,7 +35,6 @@ async def make(request: PageRequest) -> Response[str]:
 async def end(request: PageRequest, id: FromPath[str]) -> Response[str]:
     here = await clinician_here(request)
     await here.db.write(keys.end_key, here.who, id, here.now)
-    desk_of(request).gate.forget(Who(here.who.clinic, "key", id))
     return go("/clinic/keys")
 
 

@@ -20,13 +20,12 @@ from service.auth import devices, enrolment
 from service.auth.devices import Device
 from service.auth.enrolment import LONGEST, Made, Missed, Standing
 from service.auth.peer import address_of
-from service.care import Who
+from service.auth.tokens import Held, find_token
 from service.console import cookies
 from service.console.cookies import COOKIE, desk_of, sent
 from service.console.doors import Here, clinician_here, patient_here
 from service.console.forms import PageRequest, a_number, one_of, typed
 from service.console.pages import go, page, qr
-from service.database import Bridge
 from service.errors import Refused
 
 WAYS = ("screen", "link")
@@ -87,14 +86,8 @@ async def _show(
 @post("/clinic/patients/{id:str}/phones/{device:str}/end")
 async def end(request: PageRequest, id: FromPath[str], device: FromPath[str]) -> Response[str]:
     here = await clinician_here(request)
-    await _end(request, here.db, here.who, id, device)
+    await here.db.write(devices.end_device, here.who, id, device, here.now)
     return go(f"/clinic/patients/{id}/phones")
-
-
-async def _end(request: PageRequest, db: Bridge, who: Who, patient: str, device: str) -> None:
-    desk = desk_of(request)
-    await db.write(devices.end_device, who, patient, device, desk.clock.now())
-    desk.gate.forget(Who(who.clinic, "patient", patient))
 
 
 # the patient's own
@@ -103,15 +96,14 @@ async def _end(request: PageRequest, db: Bridge, who: Who, patient: str, device:
 @get("/phones")
 async def show_own(request: PageRequest) -> Response[str]:
     here = await patient_here(request)
-    held = await desk_of(request).gate.held(sent(request, COOKIE))
     found = await here.db.read(devices.devices_of, here.who.clinic, here.who.id, here.now)
-    return page("own_phones", here=here, devices=found, this=held.id if held else "")
+    return page("own_phones", here=here, devices=found, this=request.state.held.id)
 
 
 @post("/phones/{device:str}/end")
 async def end_own(request: PageRequest, device: FromPath[str]) -> Response[str]:
     here = await patient_here(request)
-    await _end(request, here.db, here.who, here.who.id, device)
+    await here.db.write(devices.end_device, here.who, here.who.id, device, here.now)
     return go("/phones")
 
 
@@ -146,9 +138,11 @@ async def arrive(request: PageRequest) -> Response[str]:
 
 async def leave(request: PageRequest) -> None:
     """This browser opens nothing any more of whoever it was let in for."""
-    before = await desk_of(request).gate.held(sent(request, COOKIE))
+    desk = desk_of(request)
+    now, presented = desk.clock.now(), sent(request, COOKIE)
+    before: Held | None = await desk.db.read(find_token, presented, now) if presented else None
     if before is not None and before.use == "device":
-        await _end(request, desk_of(request).db.at(before.who.clinic), before.who, before.who.id, before.id)
+        await desk.db.at(before.who.clinic).write(devices.end_device, before.who, before.who.id, before.id, now)
 
 
 ROUTES = [show, let_in, end, show_own, end_own, ask, arrive]

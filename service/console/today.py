@@ -23,7 +23,6 @@ from service import care, reading
 from service.auth import devices
 from service.auth.devices import Device
 from service.care import Who
-from service.console.cookies import COOKIE, desk_of, sent
 from service.console.doors import Here, patient_here
 from service.console.forms import PageRequest, Typed, answers_from, completion_from, typed
 from service.console.pages import go, page
@@ -125,8 +124,8 @@ def _logged(kept: completions.Kept | None) -> str:
 @get("/today")
 async def show(request: PageRequest, notice: FromQuery[str] = "") -> Response[str]:
     here = await patient_here(request)
-    held = await desk_of(request).gate.held(sent(request, COOKIE))
-    newcomer = await here.db.read(devices.newcomer, here.who.clinic, here.who.id, held.id if held else "", here.now)
+    this = request.state.held.id
+    newcomer = await here.db.read(devices.newcomer, here.who.clinic, here.who.id, this, here.now)
     return await _show(here, notice=NOTICES.get(notice, ""), newcomer=newcomer)
 
 

@@ -6,13 +6,14 @@ from sqlalchemy import Connection, select
 
 from programs import people
 from programs.instants import DAY, HOUR, MINUTE, SECOND, Instant
-from service.auth import tokens
+from service.auth import guards, tokens
 from service.auth.guards import REMEMBERED, Gate
 from service.auth.limits import Allowance
 from service.auth.tokens import DEVICE, KEY, SESSION, Grant, Held, find_token, make_token
 from service.care import Who
 from service.clock import SetClock
 from service.database import Database
+from service.errors import NOT_SIGNED_IN, Refused
 from service.tables import token
 from tests.world import ADA, BEN, CLEO, CLINIC, DOV, NOON, populate
 
@@ -119,18 +120,45 @@ async def test_a_session_ended_anywhere_opens_nothing_at_once(database: Database
     assert not await database.write(tokens.end_token, CLINIC, held.id, NOON), "it had ended"
 
 
-async def test_a_device_ended_here_opens_nothing_at_once_and_elsewhere_in_a_moment(
-    database: Database, gate: Gate, clock: SetClock
+@pytest.mark.parametrize("way", ["read", "write"])
+async def test_a_device_ended_anywhere_opens_nothing_at_once_though_it_was_remembered(
+    database: Database, gate: Gate, clock: SetClock, way: str
 ) -> None:
-    elsewhere = Gate(database, clock, Allowance(database, 600))
+    """Nobody tells the gate; and what the transaction was to do is not begun."""
     made = await database.write(make_token, ADA, NOON)
-    assert await gate.held(made)
-    assert await elsewhere.held(made)
+    held = await gate.held(made)
+    assert held
+    for _ in range(2):
+        assert await getattr(gate.part(held), way)(lambda db: "opened") == "opened"
     await database.write(tokens.end_tokens, ADA, NOON)
-    gate.forget(ADA)
-    assert await gate.held(made) is None
+    remembered = await gate.held(made)
+    assert remembered
+    with pytest.raises(Refused) as refused:
+        await getattr(gate.part(remembered), way)(pytest.fail)
+    assert refused.value.kind is NOT_SIGNED_IN
     clock.move_to(NOON + REMEMBERED)
-    assert await elsewhere.held(made) is None
+    assert await gate.held(made) is None
+
+
+async def test_a_token_that_stands_is_asked_for_again_only_where_something_was_written(
+    database: Database, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = await gate.held(await database.write(make_token, ADA, NOON))
+    assert held
+    asked: list[str] = []
+
+    def noting(db: Connection, it: Held) -> bool:
+        asked.append(it.id)
+        return tokens.stands(db, it)
+
+    monkeypatch.setattr(guards, "stands", noting)
+    part = gate.part(held)
+    for _ in range(3):
+        await part.read(lambda db: None)
+    assert len(asked) == (1 if database.commits is not None else 3)
+    await database.write(lambda db: None)
+    await part.read(lambda db: None)
+    assert len(asked) == (2 if database.commits is not None else 4)
 
 
 async def test_only_those_of_one_person_end_and_one_may_be_spared(database: Database) -> None:
