@@ -31,6 +31,7 @@ from service.care import Who
 from service.clock import Clock
 from service.database import Database
 from service.tables import audit as audit_log
+from service.vault import CARRIED
 from service.visits import Details, Visit, details_of
 
 CHUNK = 100  # rows a transaction: the server next to it waits for the database no longer than that takes
@@ -256,7 +257,7 @@ class _Desk:
         id, now = self.visit.patient_id, self.now
         named = (id, details.name, details.zone, self.visit.clinician_id, details.precautions)
         care.enrol(self.db, self.who, Patient(*named, self.consented, None, now, 1, now), None, now)
-        audit.note(self.db, self.who.clinic, ME, SAID, id, _fingerprint(details), now)
+        audit.note(self.db, self.who.clinic, ME, SAID, id, _fingerprint(self.db, id, details), now)
         if details.email:
             address = derived_id("address", id, EmailAddress.kind)
             value = {"mailbox": details.email}
@@ -274,8 +275,9 @@ class _Desk:
             changed["consented"] = True
         if changed:
             care.change_patient(self.db, self.who, id, known[0].version, changed, self.now)
-        if _fingerprint(details) != _last_said(self.db, self.who, id):
-            audit.note(self.db, self.who.clinic, ME, SAID, id, _fingerprint(details), self.now)
+        said = _fingerprint(self.db, id, details)
+        if said != _last_said(self.db, self.who, id):
+            audit.note(self.db, self.who.clinic, ME, SAID, id, said, self.now)
         return ", ".join("consent" if name == "consented" else name for name in changed)
 
 
@@ -317,9 +319,11 @@ def _differences(before: NeedlingSession, after: NeedlingSession) -> str:
     return ", ".join(name.removesuffix("_id").replace("_", " ") for name in names)
 
 
-def _fingerprint(details: Details) -> str:
+def _fingerprint(db: Connection, patient: str, details: Details) -> str:
+    """Keyed, as the audit outlives an erased record: who reads it there cannot try out names, nor see who shares one."""
+    key = db.info.get(CARRIED, audit.UNKEPT)
     parts = (details.name, details.zone, "\0".join(sorted(details.precautions)))
-    return "-".join(derived_id(part)[:16] for part in parts)
+    return "-".join(audit.sealed(key, SAID, patient, number, part)[:16] for number, part in enumerate(parts))
 
 
 def _last_said(db: Connection, who: Who, patient: str) -> str:
@@ -334,8 +338,8 @@ def _news(db: Connection, who: Who, patient: Patient, details: Details) -> dict[
     """The columns to change: where the export says something new, and it is not so here yet. Precautions only add."""
     precautions = tuple(dict.fromkeys((*patient.precautions, *details.precautions)))
     wanted = {"name": details.name, "zone": details.zone, "precautions": precautions}
-    said = zip(wanted, _fingerprint(details).split("-"), _last_said(db, who, patient.id).split("-"), strict=True)
-    new = [name for name, now_said, before_said in said if now_said != before_said]
+    said, before = _fingerprint(db, patient.id, details).split("-"), _last_said(db, who, patient.id).split("-")
+    new = [name for name, one, other in zip(wanted, said, before, strict=True) if one != other]
     return {name: wanted[name] for name in new if wanted[name] != getattr(patient, name)}
 
 

@@ -165,7 +165,6 @@ async def erase_patient(request: ApiRequest) -> ASGIResponse:
     call = await at_clinic(request)
     it, id = await call.body(ApproveIn), call.id()
     at = await erasing.erase(call.db, call.desk.db, call.who, id, call.desk.clock, it.ground)
-    call.desk.gate.forget(Who(call.who.clinic, "patient", id))
     return call.show(ErasedOut(patient_id=id, erased_at=stamp(at)))
 
 
@@ -187,9 +186,7 @@ async def release_legal_hold(request: ApiRequest) -> ASGIResponse:
 
 async def _unenrol(call: Call, patient: str) -> ASGIResponse:
     await call.body(Body)
-    reply = await call.once(200, _unenrolled, call.who, patient, call.now)
-    call.desk.gate.forget(Who(call.who.clinic, "patient", patient))
-    return reply
+    return await call.once(200, _unenrolled, call.who, patient, call.now)
 
 
 def _unenrolled(db: Connection, who: Who, patient: str, now: Instant) -> UnenrolledOut:

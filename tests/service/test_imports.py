@@ -30,6 +30,7 @@ from service.care import Who
 from service.clock import SetClock
 from service.database import Database, connect
 from service.imports import Order, Outcome
+from service.vault import CARRIED
 from service.visits import Visit
 from tests.conftest import forget_everything
 from tests.world import NOON
@@ -326,6 +327,25 @@ async def test_a_patient_follows_the_export_where_it_says_something_new(database
     assert await whats(database, moved, NOON) == [("unchanged", "")]
     it = await database.read(only, patient)
     assert (it.name, it.zone, it.precautions) == ("Ada L.", "Asia/Tokyo", '["pregnancy"]')
+
+
+async def test_what_the_audit_keeps_of_an_export_can_be_tried_out_by_nobody_without_the_key(database: Database) -> None:
+    await bring_in(database, export({}, {"patient_id": "P2", "appointment_id": "A2"}), NOON)
+    log = tables.audit.c
+    noted = select(log.record_id).where(log.what == imports.SAID)
+    said = await database.read(lambda db: [it.split("-") for it in db.execute(noted).scalars()])
+    assert len(said) == 2
+    assert len(set(said[0] + said[1])) == 6, "two of the same name have nothing in common"
+    of_them = visits.details_of(read(export()))
+
+    def guessed(db: Connection) -> list[str]:
+        key, db.info[CARRIED] = db.info[CARRIED], bytes(32)
+        made = [imports._fingerprint(db, id, details) for id, details in of_them.items()]
+        db.info[CARRIED] = key
+        return made
+
+    [guess] = await database.read(guessed)
+    assert not set(guess.split("-")) & set(said[0] + said[1])
 
 
 async def test_what_the_patient_changed_is_not_put_back(database: Database) -> None:
