@@ -320,7 +320,7 @@ def _differences(before: NeedlingSession, after: NeedlingSession) -> str:
 
 
 def _fingerprint(db: Connection, patient: str, details: Details) -> str:
-    """Keyed, as the audit outlives an erased record: who reads it there cannot try out names, nor see who shares one."""
+    """Keyed, as the audit outlives an erased record: who reads it there cannot try out names."""
     key = db.info.get(CARRIED, audit.UNKEPT)
     parts = (details.name, details.zone, "\0".join(sorted(details.precautions)))
     return "-".join(audit.sealed(key, SAID, patient, number, part)[:16] for number, part in enumerate(parts))

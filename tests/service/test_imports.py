@@ -38,6 +38,7 @@ from tests.world import NOON
 DATA = Path(__file__).parents[1] / "data"
 EXPORT = (DATA / "needling-sessions.csv").read_bytes()
 CONSENTED = Order(consented=True)
+KEYED = {CARRIED: bytes(32)}  # of several processes
 
 
 def at(text: str) -> Instant:
@@ -226,7 +227,7 @@ import asyncio, os, signal, sys
 from service import audit, imports
 from service.clock import SetClock
 from service.database import connect
-from tests.service.test_imports import CONSENTED, EXPORT, at, read
+from tests.service.test_imports import CONSENTED, EXPORT, KEYED, at, read
 
 left, note = int(sys.argv[2]), audit.note
 
@@ -240,7 +241,7 @@ def fatal(*args):
 audit.note, imports.CHUNK = fatal, 40
 
 async def main():
-    async with await connect(sys.argv[1], {}) as db:
+    async with await connect(sys.argv[1], KEYED) as db:
         await imports.run(db, read(EXPORT), CONSENTED, SetClock(at("2026-11-02T12:00:00Z")), print)
 
 asyncio.run(main())
@@ -249,7 +250,7 @@ asyncio.run(main())
 
 async def test_kill_9_in_the_middle_of_a_transaction_leaves_whole_rows(database_url: str) -> None:
     now = at("2026-11-02T12:00:00Z")
-    async with await connect(database_url, {}) as database:
+    async with await connect(database_url, KEYED) as database:
         await bring_in(database, EXPORT, now)
         once = await database.read(everything)
         await database.write(forget_everything)
@@ -259,7 +260,7 @@ async def test_kill_9_in_the_middle_of_a_transaction_leaves_whole_rows(database_
     said, complaints = await killed.communicate()
     assert killed.returncode == -signal.SIGKILL, complaints
     assert said.split(), "one chunk was to be committed before it"
-    async with await connect(database_url, {}) as database:
+    async with await connect(database_url, KEYED) as database:
         await bring_in(database, EXPORT, now)
         assert await database.read(everything) == once
 
@@ -336,7 +337,7 @@ async def test_what_the_audit_keeps_of_an_export_can_be_tried_out_by_nobody_with
     said = await database.read(lambda db: [it.split("-") for it in db.execute(noted).scalars()])
     assert len(said) == 2
     assert len(set(said[0] + said[1])) == 6, "two of the same name have nothing in common"
-    of_them = visits.details_of(read(export()))
+    of_them = visits.details_of(read(export({})))
 
     def guessed(db: Connection) -> list[str]:
         key, db.info[CARRIED] = db.info[CARRIED], bytes(32)
