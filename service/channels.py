@@ -12,6 +12,7 @@ import click
 from notifications.channels import Channel
 from notifications.channels.console import Console
 from notifications.channels.email import Email, Smtp
+from notifications.channels.ntfy import Ntfy, NtfySettings
 from notifications.channels.vapid import VapidKeys
 from notifications.channels.web_push import PushSettings, WebPush
 from service.clock import Clock
@@ -26,6 +27,8 @@ def check(settings: Settings) -> None:
         _smtp(settings)
     if settings.apns_key:
         _apns(settings)
+    if settings.fcm_account:
+        _fcm(settings)
 
 
 def channels_of(settings: Settings, clock: Clock) -> dict[str, Channel]:
@@ -39,6 +42,10 @@ def channels_of(settings: Settings, clock: Clock) -> dict[str, Channel]:
         found.append(WebPush(PushSettings(_keys(settings), settings.public_url, settings.allowed), seconds))
     if settings.apns_key:
         found.append(_module("apns").Apns(_apns(settings), seconds))
+    if settings.fcm_account:
+        found.append(_module("fcm").Fcm(_fcm(settings), seconds))
+    if settings.ntfy_url:
+        found.append(Ntfy(_ntfy(settings), seconds))
     if settings.smtp_host:
         found.append(Email(_smtp(settings), seconds))
     if settings.demo or not found:
@@ -74,3 +81,11 @@ def _apns(settings: Settings) -> Any:
         topic=settings.apns_topic,
         sandbox=settings.apns_sandbox,
     )
+
+
+def _fcm(settings: Settings) -> Any:
+    return _module("fcm").FcmSettings(account=settings.fcm_account)
+
+
+def _ntfy(settings: Settings) -> NtfySettings:
+    return NtfySettings(url=settings.ntfy_url, token=settings.ntfy_token, public_url=settings.public_url)

@@ -18,7 +18,16 @@ from service.auth.peer import Network, networks
 
 PREFIX = "HOMESTRETCH_"
 LISTS = ("push_hosts", "trusted_proxies")
-SECRETS = ("database_url", "migrating_url", "oidc_client_secret", "vapid_key", "smtp_password", "apns_key")
+SECRETS = (
+    "database_url",
+    "migrating_url",
+    "oidc_client_secret",
+    "vapid_key",
+    "smtp_password",
+    "apns_key",
+    "fcm_account",
+    "ntfy_token",
+)
 # What is of no use without the others.
 TOGETHER = (
     ("oidc_issuer", "oidc_client_id"),
@@ -83,6 +92,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The bundle id of the app."""
     apns_sandbox: bool = False
     """For builds of the app from Xcode instead of the App Store or TestFlight."""
+    fcm_account: str = ""
+    """Push to the native app on Android: the JSON of a service account, best given as HOMESTRETCH_FCM_ACCOUNT_FILE."""
+    ntfy_url: str = ""
+    """Push through your own ntfy server: https://ntfy.example.org"""
+    ntfy_token: str = ""
 
     @property
     def proxies(self) -> tuple[Network, ...]:
@@ -161,6 +175,10 @@ def _contradictions(it: Settings) -> list[str]:
             f"{PREFIX}PUBLIC_URL: expected https://, as over http:// anybody on the way could read and sign in"
         )
     found += _contradictions_of_provider(it)
+    if it.ntfy_url and not _is_safe(it.ntfy_url):
+        found.append(f"{PREFIX}NTFY_URL: expected an address such as https://ntfy.example.org")
+    if it.ntfy_token and not it.ntfy_url:
+        found.append(f"{PREFIX}NTFY_TOKEN: is of no use without {PREFIX}NTFY_URL")
     found += [problem for names in TOGETHER if (problem := _apart(it, names))]
     if it.demo and (not _is_this_machine(it.host) or not _is_this_machine(url.hostname or "")):
         found.append(
@@ -186,7 +204,12 @@ def _apart(it: Settings, names: tuple[str, ...]) -> str:
 
 
 def _contradictions_of_provider(it: Settings) -> list[str]:
-    issuer = urlsplit(it.oidc_issuer)
-    if it.oidc_issuer and issuer.scheme != "https" and not (issuer.scheme == "http" and issuer.hostname in LOOPBACK):
+    if it.oidc_issuer and not _is_safe(it.oidc_issuer):
         return [f"{PREFIX}OIDC_ISSUER: expected an address such as https://login.example.org"]
     return []
+
+
+def _is_safe(url: str) -> bool:
+    """Over http anybody on the way could read; within this machine nobody is on the way."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)

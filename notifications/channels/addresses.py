@@ -27,6 +27,7 @@ PUSH_HOSTS = (
 HOST_LETTERS = frozenset(string.ascii_lowercase + string.digits + "-.")
 HEX = frozenset(string.digits + "abcdef")
 BASE64URL = frozenset(string.ascii_letters + string.digits + "-_")
+FCM_LETTERS = BASE64URL | {":"}
 # RFC 3986 allows these nowhere, and parsers that meet them disagree about where the host ends.
 NEVER_IN_A_URL = frozenset(' "<>\\^`{|}#[]')
 # What an unquoted local part may hold beside letters and digits of any script (RFC 5322 atext, RFC 6531).
@@ -126,6 +127,42 @@ class ApnsAddress(Form, frozen=True):
             raise ValueError("token: expected 64 to 200 hexadecimal digits in lower case")
 
 
+class FcmAddress(Form, frozen=True):
+    """What Firebase gives the native app on Android."""
+
+    kind: ClassVar[str] = "fcm"
+    collapses: ClassVar[bool] = True
+    receipts: ClassVar[bool] = False  # Android shows it by itself while our app sleeps; only opening it is confirmed
+    rate: ClassVar[float | None] = 10_000.0  # 600,000 a minute and project, Firebase's usual quota
+    held: ClassVar[str] = "token"
+    token: str
+
+    @property
+    def shown(self) -> str:
+        return f"...{self.token[-4:]}"
+
+    def check(self, allowed: Allowed) -> None:
+        if not 32 <= len(self.token) <= 1000 or not FCM_LETTERS.issuperset(self.token):
+            raise ValueError("token: expected 32 to 1000 letters, digits, hyphens, underscores and colons")
+
+
+class NtfyAddress(Form, frozen=True):
+    """A topic on the ntfy server of the settings. Whoever knows it can read it, so it must be hard to guess."""
+
+    kind: ClassVar[str] = "ntfy"
+    collapses: ClassVar[bool] = True  # from ntfy 2.16 on
+    receipts: ClassVar[bool] = False
+    topic: str
+
+    @property
+    def shown(self) -> str:
+        return f"...{self.topic[-2:]}"
+
+    def check(self, allowed: Allowed) -> None:
+        if not 16 <= len(self.topic) <= 64 or not BASE64URL.issuperset(self.topic):
+            raise ValueError("topic: expected 16 to 64 letters, digits, hyphens and underscores that nobody can guess")
+
+
 class EmailAddress(Form, frozen=True):
     kind: ClassVar[str] = "email"
     collapses: ClassVar[bool] = True  # by Message-ID, as most mailboxes do
@@ -157,8 +194,15 @@ class ConsoleAddress(Form, frozen=True):
             raise ValueError("label: expected 1 to 80 printable characters")
 
 
-Address = WebPushAddress | ApnsAddress | EmailAddress | ConsoleAddress
-ADDRESSES: tuple[type[Address], ...] = (WebPushAddress, ApnsAddress, EmailAddress, ConsoleAddress)
+Address = WebPushAddress | ApnsAddress | FcmAddress | NtfyAddress | EmailAddress | ConsoleAddress
+ADDRESSES: tuple[type[Address], ...] = (
+    WebPushAddress,
+    ApnsAddress,
+    FcmAddress,
+    NtfyAddress,
+    EmailAddress,
+    ConsoleAddress,
+)
 FORMS: Mapping[str, type[Address]] = {form.kind: form for form in ADDRESSES}
 
 

@@ -11,10 +11,13 @@ from service.channels import channels_of, check
 from service.clock import SetClock
 from service.settings import Settings
 from tests.peers.apns_service import ApnsService
+from tests.peers.fcm_service import FcmService
 
 VAPID = Settings(vapid_key=VapidKeys.generate("mailto:a@example.org").pem(), vapid_subject="mailto:a@example.org")
 MAIL = Settings(smtp_host="mail.example.org", smtp_sender="aftercare@example.org")
 APPLE = Settings(apns_key=ApnsService().key, apns_key_id="A", apns_team_id="B", apns_topic="org.example.app")
+GOOGLE = Settings(fcm_account=FcmService().account())
+NTFY = Settings(ntfy_url="https://ntfy.example.org")
 
 
 def both(*some: Settings) -> Settings:
@@ -28,7 +31,7 @@ def both(*some: Settings) -> Settings:
         (Settings(), ["console"]),
         (VAPID, ["web_push"]),
         (APPLE, ["apns"]),
-        (both(VAPID, MAIL, APPLE), ["web_push", "apns", "email"]),
+        (both(VAPID, MAIL, APPLE, GOOGLE, NTFY), ["web_push", "apns", "fcm", "ntfy", "email"]),
         (both(MAIL, Settings(demo=True)), ["email", "console"]),
     ],
 )
@@ -40,10 +43,10 @@ async def test_a_channel_is_there_when_it_is_set_up(settings: Settings, kinds: l
         await channel.close()
 
 
-@pytest.mark.parametrize("wrong", [{"vapid_key": "x"}, {"apns_key": "x"}, {"smtp_sender": "x"}])
+@pytest.mark.parametrize("wrong", [{it: "x"} for it in ("vapid_key", "apns_key", "fcm_account", "smtp_sender")])
 def test_what_could_not_work_is_said_at_start(wrong: dict[str, str]) -> None:
     with pytest.raises(ValueError):
-        check(msgspec.structs.replace(both(VAPID, MAIL, APPLE), **wrong))
+        check(msgspec.structs.replace(both(VAPID, MAIL, APPLE, GOOGLE), **wrong))
 
 
 def test_a_service_that_does_not_use_them_does_not_load_what_they_need() -> None:

@@ -56,6 +56,9 @@ def test_every_setting_is_read_from_its_variable() -> None:
             "HOMESTRETCH_APNS_TEAM_ID": "DEF123GHIJ",
             "HOMESTRETCH_APNS_TOPIC": "org.example.app",
             "HOMESTRETCH_APNS_SANDBOX": "true",
+            "HOMESTRETCH_FCM_ACCOUNT": "{}",
+            "HOMESTRETCH_NTFY_URL": "https://ntfy.example.org",
+            "HOMESTRETCH_NTFY_TOKEN": "tk_secret",
         }
     )
     assert (it.port, it.demo, it.push_hosts, it.smtp_port) == (9000, True, ("push.example.org", ".example.net"), 465)
@@ -102,6 +105,9 @@ def test_a_name_mistyped_is_refused_with_the_one_meant() -> None:
         ("PUSH_HOSTS", "https://push.example.org"),
         ("VAPID_KEY", "a key without a subject"),
         ("SMTP_HOST", "mail.example.org"),
+        ("APNS_KEY", "a key without its id"),
+        ("NTFY_URL", "http://ntfy.example.org"),
+        ("NTFY_TOKEN", "tk_of_no_server"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_by_its_name(name: str, value: str) -> None:

@@ -316,18 +316,29 @@ def test_a_console_label_cannot_forge_a_line(label: str) -> None:
         new_address("console", {"label": label})
 
 
-BAD_TOKENS = ["", "0a" * 31, "0a" * 101, "0A" * 32, "0g" * 32, "0a" * 31 + "/x", "٣" * 64]
+TOKEN = "a" * 40
+BAD = [
+    *(("apns", {"token": it}) for it in ("", "0a" * 31, "0a" * 101, "0A" * 32, "0g" * 32, "0a" * 31 + "/x", "٣" * 64)),
+    *(
+        ("fcm", {"token": it})
+        for it in ("", "a" * 31, "a" * 1001, f"{TOKEN} x", f"{TOKEN}/x", f"{TOKEN}ä", f"{TOKEN}\n")
+    ),
+    *(("ntfy", {"topic": it}) for it in ("", "my-topic", "a" * 65, f"{TOKEN}/x", f"{TOKEN} ", f"{TOKEN}ä")),
+]
 
 
-@pytest.mark.parametrize("token", BAD_TOKENS)
-def test_a_token_that_ios_does_not_give_is_refused(token: str) -> None:
-    with pytest.raises(ValueError, match="token: expected 64 to 200 hexadecimal digits in lower case"):
-        new_address("apns", {"token": token})
+@pytest.mark.parametrize(("kind", "fields"), BAD)
+def test_a_token_or_topic_that_cannot_be_one_is_refused_by_its_field(kind: str, fields: dict[str, str]) -> None:
+    [field] = fields
+    with pytest.raises(ValueError, match=f"^{field}: expected "):
+        new_address(kind, fields)
 
 
 EXAMPLES = {
     "web_push": phone_address(),
     "apns": {"token": "0a" * 32},
+    "fcm": {"token": "dQw4:APA91b-x_y" + TOKEN},
+    "ntfy": {"topic": "ada-2fXq81kPz0w9"},
     "email": {"mailbox": "ada@example.org"},
     "console": {"label": "Ada"},
 }

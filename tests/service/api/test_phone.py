@@ -32,10 +32,12 @@ PUSH = {
 }
 MAIL = {"channel": "email", "mailbox": "ada@example.org"}
 IPHONE = {"channel": "apns", "token": "0a" * 32}
+ANDROID = {"channel": "fcm", "token": "dQw4:" + "a" * 60}
+NTFY = {"channel": "ntfy", "topic": "ada-2fXq81kPz0w9"}
 CONSOLE = {"channel": "console", "label": "Ada's terminal"}
 
 
-NATIVE = {"mail": MAIL, "iphone": IPHONE}
+NATIVE = {"mail": MAIL, "iphone": IPHONE, "android": ANDROID, "ntfy": NTFY}
 
 
 async def reached(api: Api) -> dict[str, str]:
@@ -76,6 +78,8 @@ BAD: tuple[tuple[dict[str, Any], str, str, str], ...] = (
     ({"mailbox": "ada@example.org"}, "/channel", "is missing", ""),
     ({**MAIL, "channel": "fax"}, "/channel", "is not one of the values allowed", "web_push, apns"),
     ({**IPHONE, "token": "0a"}, "/token", "expected 64 to 200 hexadecimal digits", ""),
+    ({**ANDROID, "token": "a b"}, "/token", "expected 32 to 1000 letters", ""),
+    ({**NTFY, "topic": "my-topic"}, "/topic", "nobody can guess", ""),
     (CONSOLE, "/channel", "is for demonstrations only", "web_push"),
 )
 
@@ -103,7 +107,7 @@ class TestInADemonstration:
 
 
 def test_every_channel_has_a_body_here() -> None:
-    assert {it["channel"] for it in (PUSH, IPHONE, MAIL, CONSOLE)} == {form.kind for form in ADDRESSES}
+    assert {it["channel"] for it in (PUSH, *NATIVE.values(), CONSOLE)} == {form.kind for form in ADDRESSES}
 
 
 async def test_a_receipt_is_noted_once(api: Api) -> None:
