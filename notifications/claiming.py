@@ -15,13 +15,16 @@ from notifications import addresses, alerts, outbox
 from notifications.addresses import Address
 from notifications.agenda import Agenda, Planned, agenda
 from notifications.outbox import Row
-from notifications.tables import due, message
+from notifications.tables import LANES, due, message
 from programs import walls
 from programs.instants import DAY, SECOND, Instant
 from programs.tables import among
 
 LEASE = 45 * SECOND
 BATCH = 200
+# Where more is due than one batch takes, each clinic in turn has this many of it at least. Fewer clinics a batch, and
+# not fewer rows each, keep a batch quick: each clinic's facts are a handful of statements.
+SHARE = 25
 
 
 class Claimed(msgspec.Struct):
@@ -30,11 +33,24 @@ class Claimed(msgspec.Struct):
     clinic: str
     row: Row
     fence: int
+    tries: int
     leased_until: Instant
     language: str
     ladder: tuple[tuple[Address, ...], ...]  # addresses by channel, the patient's first choice first
 
 
+class Taken(NamedTuple):
+    """A due row in our hands: its `key` and `fence` guard whatever is written about it later."""
+
+    clinic: str
+    key: str
+    id: str
+    fence: int
+    tries: int
+
+
+_HANDS = (due.c.clinic_id, due.c.key, due.c.message_id, due.c.fence, due.c.tries)
+_TAKEN = {"wake_at": bindparam("lease"), "state": "in_flight", "fence": due.c.fence + 1}
 _RIPE = (
     select(due.c.clinic_id, due.c.key)
     .where(due.c.wake_at <= bindparam("now"))
@@ -46,8 +62,47 @@ _RIPE = (
 _CLAIM = (
     update(due)
     .where(tuple_(due.c.clinic_id, due.c.key).in_(select(_RIPE.c.clinic_id, _RIPE.c.key)))
-    .values(wake_at=bindparam("lease"), state="in_flight", fence=due.c.fence + 1)
-    .returning(due.c.clinic_id, due.c.key, due.c.message_id, due.c.fence)
+    .values(_TAKEN)
+    .returning(*_HANDS)
+)
+_MORE = (  # whether more is due than a batch takes
+    select(due.c.wake_at)
+    .where(due.c.wake_at <= bindparam("now"))
+    .order_by(due.c.wake_at)
+    .offset(bindparam("count"))
+    .limit(1)
+)
+_RIPE_OF = (
+    select(due.c.key)
+    .where(
+        due.c.lane == bindparam("of_lane"), due.c.clinic_id == bindparam("clinic"), due.c.wake_at <= bindparam("now")
+    )
+    .order_by(due.c.wake_at, due.c.key)
+    .limit(bindparam("count"))
+    .with_for_update(skip_locked=True)
+    .cte("ripe")
+)
+_CLAIM_OF = (
+    update(due)
+    .where(due.c.clinic_id == bindparam("clinic"), due.c.key.in_(select(_RIPE_OF.c.key)))
+    .values(_TAKEN)
+    .returning(*_HANDS)
+)
+_LANE = due.c.lane == bindparam("of_lane")
+_FROM = (
+    select(select(due.c.clinic_id).where(_LANE).order_by(due.c.clinic_id).limit(1).scalar_subquery().label("clinic"))
+).cte("turn", recursive=True)
+_TURNS = _FROM.union_all(  # the clinics of a lane: one step of the index each, however many rows they have
+    select(
+        select(due.c.clinic_id)
+        .where(_LANE, due.c.clinic_id > _FROM.c.clinic)
+        .order_by(due.c.clinic_id)
+        .limit(1)
+        .scalar_subquery()
+    ).where(_FROM.c.clinic.is_not(None))
+)
+_WAITING = select(_TURNS.c.clinic).where(
+    select(due.c.key).where(_LANE, due.c.clinic_id == _TURNS.c.clinic, due.c.wake_at <= bindparam("now")).exists()
 )
 _KINDS = select(
     message.c.id, message.c.person_id, message.c.key, message.c.planned_for, message.c.closes, message.c.subjects
@@ -60,26 +115,57 @@ _POSTPONE = (
 _subjects = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
-def claim(db: Connection, now: Instant, count: int = BATCH) -> tuple[int, list[Claimed]]:
-    """Take what is due, for a lease; end or put off what the agenda no longer wants now. How many, and what to send."""
-    taken: dict[str, dict[str, int]] = defaultdict(dict)
-    for clinic, _key, id, fence in db.execute(_CLAIM, {"now": now, "count": count, "lease": now + LEASE}).all():
-        taken[clinic][id] = fence
+def claim(db: Connection, now: Instant, count: int = BATCH, turn: int = 0) -> tuple[int, list[Claimed]]:
+    """Take what is due, for a lease; end or put off what the agenda no longer wants now. How many, and what to send.
+
+    `turn` counts the claims of one drain, so that the clinics that wait for their share have it one after the other.
+    """
+    taken: dict[str, list[Taken]] = defaultdict(list)
+    for it in _take(db, now, count, turn):
+        taken[it.clinic].append(it)
     claimed: list[Claimed] = []
-    for clinic, fences in taken.items():
+    for clinic, rows in taken.items():
         walls.enter(db, clinic)
-        claimed += _still_wanted(db, clinic, fences, now)
+        claimed += _still_wanted(db, clinic, rows, now)
     return sum(map(len, taken.values())), claimed
 
 
-def _still_wanted(db: Connection, clinic: str, fences: Mapping[str, int], now: Instant) -> list[Claimed]:
+def _take(db: Connection, now: Instant, count: int, turn: int) -> list[Taken]:
+    """The earliest, where a batch takes all that is due. Where more is, every clinic and lane in turn has its share,
+    and what room is left goes to the most urgent: nobody waits behind the fifty thousand rows of somebody else."""
+    lease = {"now": now, "lease": now + LEASE}
+    if db.execute(_MORE, {"now": now, "count": count}).first() is None:
+        return [Taken(*it) for it in db.execute(_CLAIM, {**lease, "count": count})]
+    waiting = [(lane, clinic) for lane in sorted(set(LANES.values())) for clinic in _in_turn(db, lane, now, turn)]
+    taken: list[Taken] = []
+    for share in (min(SHARE, count), count):
+        for lane, clinic in waiting:
+            room = min(share, count - len(taken))
+            if room > 0:
+                found = db.execute(_CLAIM_OF, {**lease, "of_lane": lane, "clinic": clinic, "count": room})
+                taken += [Taken(*it) for it in found]
+    return taken
+
+
+def _in_turn(db: Connection, lane: int, now: Instant, turn: int) -> list[str]:
+    """The clinics that wait in this lane, from the one on whose turn it is."""
+    clinics = sorted(db.execute(_WAITING, {"of_lane": lane, "now": now}).scalars())
+    start = turn * (BATCH // SHARE) % len(clinics) if clinics else 0
+    return clinics[start:] + clinics[:start]
+
+
+def _still_wanted(db: Connection, clinic: str, taken: Sequence[Taken], now: Instant) -> list[Claimed]:
+    hands = {it.id: it for it in taken}
     rows = [
-        Row(*it[:5], _subjects(it.subjects), "in_flight", fences[it.id], "", 0)
-        for it in db.execute(_KINDS, {"clinic": clinic, "ids": list(fences)}).all()
+        Row(*it[:5], _subjects(it.subjects), "in_flight", hands[it.id].fence, "", 0)
+        for it in db.execute(_KINDS, {"clinic": clinic, "ids": list(hands)}).all()
     ]
     for_patients = [row for row in rows if not row.key.startswith(alerts.KEYS)]
     for_clinicians = [row for row in rows if row.key.startswith(alerts.KEYS)]
-    return _check_patients(db, clinic, for_patients, now) + _check_alerts(db, clinic, for_clinicians, now)
+    found = _check_patients(db, clinic, for_patients, now) + _check_alerts(db, clinic, for_clinicians, now)
+    for it in found:
+        it.tries = hands[it.row.id].tries
+    return found
 
 
 def _check_patients(db: Connection, clinic: str, rows: Sequence[Row], now: Instant) -> list[Claimed]:
@@ -103,7 +189,7 @@ def _check_patients(db: Connection, clinic: str, rows: Sequence[Row], now: Insta
     for row in sorted_out.send:
         chosen = book.facts[row.person_id].preferences
         ladder = _ladder(book.addresses.get(row.person_id, ()), chosen.channels)
-        send.append(Claimed(clinic, row, row.fence, now + LEASE, chosen.language, ladder))
+        send.append(Claimed(clinic, row, row.fence, 0, now + LEASE, chosen.language, ladder))
     return send
 
 
@@ -153,7 +239,7 @@ def _check_alerts(db: Connection, clinic: str, rows: Sequence[Row], now: Instant
             ended.append((row, "window_over"))
         else:
             ladder = _ladder(reachable.get(row.person_id, ()), alerts.CHANNELS)
-            send.append(Claimed(clinic, row, row.fence, now + LEASE, "en", ladder))
+            send.append(Claimed(clinic, row, row.fence, 0, now + LEASE, "en", ladder))
     outbox.end(db, clinic, ended, now)
     return send
 

@@ -15,7 +15,7 @@ from notifications import addresses, receipts
 from notifications.addresses import Address
 from notifications.agenda import Agenda, Facts, Planned, Told, agenda
 from notifications.preferences import DEFAULT, preferences_of
-from notifications.tables import due, horizon, message, outcome
+from notifications.tables import LANES, due, horizon, message, outcome
 from programs import checkins, completions, people, plans, rollup, walls
 from programs.ids import derived_id
 from programs.instants import DAY, Instant
@@ -357,6 +357,9 @@ def insert_messages(db: Connection, new: Sequence[Mapping[str, object]]) -> None
                 "wake_at": it["planned_for"],
                 "state": "pending",
                 "fence": 0,
+                "lane": LANES[str(it["kind"])],
+                "tries": 0,
+                "trouble": "",
             }
             for it in new
         ],

@@ -3,9 +3,16 @@
 A message is in exactly one of the two: that is what the conservation check counts.
 """
 
-from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, String, Table, Text
 
+from programs.instants import Instant
 from programs.tables import ID, INSTANT, Value, belongs_to, metadata, one_of
+
+# Whose turn comes first where more is due than one batch takes: who must act now, who is asked, who is reminded.
+LANES = {"alert": 0, "check_in": 1, "nudge": 1, "bout": 2}
+# What no worker takes up until the operator says so: it raised time after time, or a back-up was put back.
+SET_ASIDE = ("quarantined", "restored")
+NEVER: Instant = 2**62  # the wake_at of what is set aside
 
 STATES = ("accepted", "answered", "expired", "cancelled", "suppressed", "failed")
 
@@ -35,12 +42,17 @@ due = Table(  # one row a pending message, one message a key; a claim is a wake_
     INSTANT("wake_at"),
     Column("state", String(16), nullable=False),
     Column("fence", Integer, nullable=False),
-    one_of("state", "pending", "in_flight"),
+    Column("lane", SmallInteger, nullable=False),
+    Column("tries", SmallInteger, nullable=False),  # in a row, of the same sort: what the next pause follows from
+    Column("trouble", String(64), nullable=False),  # what was raised at the last try, by the name of its class
+    one_of("state", "pending", "in_flight", *SET_ASIDE),
     belongs_to("message", "message_id"),
     sqlite_with_rowid=False,
 )
 # Bare wake_at would send the claim through the table once a row (43 rows a second, see performance.md).
 Index("ix_due_wake_at", due.c.wake_at, due.c.clinic_id, due.c.key)
+# Who waits in each lane, and each clinic's own in order of time: one step of the index a clinic.
+Index("ix_due_turn", due.c.lane, due.c.clinic_id, due.c.wake_at, due.c.key)
 
 outcome = Table(  # append-only
     "outcome",

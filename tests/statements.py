@@ -17,7 +17,8 @@ from service.walls import WALLED
 OF_NO_CLINIC = {
     "notifications.outbox:earliest": "the worker wakes for whatever is due first",
     "notifications.outbox:behind": "and looks whose messages must be laid out further",
-    "notifications.claiming:claim": "the claim takes what is due, whosever it is; from there it goes clinic by clinic",
+    "notifications.claiming:_take": "the claim takes what is due, whosever it is; from there it goes clinic by clinic",
+    "notifications.claiming:_in_turn": "and who waits for a turn of it",
     "notifications.addresses:stop_mail": "a link in a mail names a message, and its 128 bits are the proof",
     "service.audit:chains": "the operator verifies the chain of each clinic, one after the other",
     "programs.rollup:stale": "the worker looks whose weeks must be counted again",
