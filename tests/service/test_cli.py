@@ -7,8 +7,8 @@ import re
 import signal
 import socket
 import stat
+import subprocess
 import sys
-from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -32,10 +32,11 @@ from service.clock import SystemClock
 from service.database import Database, connect
 from service.migrations import migrate
 from tests.conftest import application_url
+from tests.processes import Running, fork
 from tests.service.test_imports import DATA, export
 from tests.world import ADA, populate
 
-RUN = "from service.cli import main; main()"
+MAIN = "service.cli:main"
 
 
 class Said(NamedTuple):
@@ -44,17 +45,9 @@ class Said(NamedTuple):
     complaints: str
 
 
-async def start(folder: Path, *args: str, code: str = RUN, **settings: str) -> Process:
+async def homestretch(folder: Path, *args: str, **settings: str) -> Said:
     """`homestretch args` in a folder of its own, with these settings and no others."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("HOMESTRETCH_")}
-    checkout = {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "error"}
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-c", code, *args, cwd=folder, env=inherited | checkout | settings, stdout=PIPE, stderr=PIPE
-    )
-
-
-async def homestretch(folder: Path, *args: str, code: str = RUN, **settings: str) -> Said:
-    process = await start(folder, *args, code=code, **settings)
+    process = await fork(MAIN, args, folder, settings)
     out, complaints = await process.communicate()
     assert process.returncode is not None
     # Whether there is progress to tell depends on the machine; what is left are complaints.
@@ -80,12 +73,13 @@ async def count(url: str) -> tuple[int, int]:
         return found
 
 
-async def test_help_names_every_command_without_importing_what_they_need(tmp_path: Path) -> None:
-    code = f"import atexit, sys; atexit.register(lambda: print(*sys.modules)); {RUN}"
-    said = await homestretch(tmp_path, "--help", code=code)
-    assert said.code == 0
-    assert all(name in said.out for name in ("demo", "import", "migrate", "serve", "simulate", "vapid"))
-    assert not {"sqlalchemy", "litestar", "aiohttp", "uvicorn"} & set(said.out.split())
+def test_help_names_every_command_without_importing_what_they_need(tmp_path: Path) -> None:
+    code = "import atexit, sys; atexit.register(lambda: print(*sys.modules)); from service.cli import main; main()"
+    anew = [sys.executable, "-W", "error", "-c", code, "--help"]
+    checkout = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    said = subprocess.run(anew, cwd=tmp_path, env=checkout, capture_output=True, text=True, check=True, timeout=60)
+    assert all(name in said.stdout for name in ("demo", "import", "migrate", "serve", "simulate", "vapid"))
+    assert not {"sqlalchemy", "litestar", "aiohttp", "uvicorn"} & set(said.stdout.split())
 
 
 def commands(group: click.Group, *names: str) -> Iterator[tuple[str, ...]]:
@@ -218,16 +212,14 @@ def free_port() -> int:
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: Path, *args: str, **settings: str) -> AsyncIterator[Process]:
+async def serving(folder: Path, *args: str, **settings: str) -> AsyncIterator[Running]:
     """A server that has said hello; killed where a test failed."""
-    process = await start(folder, *args, **settings)
+    process = await fork(MAIN, args, folder, settings)
     try:
-        assert process.stdout is not None
         async for line in process.stdout:
             if b"Ctrl-C stops it" in line:
                 break
         else:
-            assert process.stderr is not None
             raise AssertionError((await process.stderr.read()).decode())
         yield process
     finally:

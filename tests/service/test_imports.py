@@ -6,9 +6,9 @@ How the file itself is read is in test_visits.py.
 import asyncio
 import csv
 import io
+import os
 import signal
 import sys
-from asyncio.subprocess import PIPE
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -25,7 +25,7 @@ from notifications.tables import address, message
 from programs import checkins, needling, people
 from programs.instants import DAY, HOUR, Instant, moment, of
 from programs.tables import check_in, metadata, needling_session, patient
-from service import care, imports, spreadsheet, tables, visits
+from service import audit, care, imports, spreadsheet, tables, visits
 from service.care import Who
 from service.clock import SetClock
 from service.database import Database, connect
@@ -33,6 +33,7 @@ from service.imports import Order, Outcome
 from service.vault import CARRIED
 from service.visits import Visit
 from tests.conftest import forget_everything
+from tests.processes import fork
 from tests.world import NOON
 
 DATA = Path(__file__).parents[1] / "data"
@@ -222,41 +223,33 @@ def stop(done: int) -> None:
     raise InterruptedError(f"after {done} rows")
 
 
-KILLED = """
-import asyncio, os, signal, sys
-from service import audit, imports
-from service.clock import SetClock
-from service.database import connect
-from tests.service.test_imports import CONSENTED, EXPORT, KEYED, at, read
+def die_half_way() -> None:
+    """In a process of its own: url, and how many notes of the audit it lives through."""
+    url, left = sys.argv[1], int(sys.argv[2])
+    note = audit.note
 
-left, note = int(sys.argv[2]), audit.note
+    def fatal(*args: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        note(*args)
 
-def fatal(*args):
-    global left
-    left -= 1
-    if left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    note(*args)
+    async def bring() -> None:
+        async with await connect(url, KEYED) as db:
+            await imports.run(db, read(EXPORT), CONSENTED, SetClock(at("2026-11-02T12:00:00Z")), print)
 
-audit.note, imports.CHUNK = fatal, 40
-
-async def main():
-    async with await connect(sys.argv[1], KEYED) as db:
-        await imports.run(db, read(EXPORT), CONSENTED, SetClock(at("2026-11-02T12:00:00Z")), print)
-
-asyncio.run(main())
-"""
+    audit.note, imports.CHUNK = fatal, 40  # type: ignore[assignment]
+    asyncio.run(bring())
 
 
-async def test_kill_9_in_the_middle_of_a_transaction_leaves_whole_rows(database_url: str) -> None:
+async def test_kill_9_in_the_middle_of_a_transaction_leaves_whole_rows(database_url: str, tmp_path: Path) -> None:
     now = at("2026-11-02T12:00:00Z")
     async with await connect(database_url, KEYED) as database:
         await bring_in(database, EXPORT, now)
         once = await database.read(everything)
         await database.write(forget_everything)
-    killed = await asyncio.create_subprocess_exec(
-        sys.executable, "-u", "-c", KILLED, database_url, "100", stdout=PIPE, stderr=PIPE
-    )
+    killed = await fork("tests.service.test_imports:die_half_way", [database_url, "100"], tmp_path, {})
     said, complaints = await killed.communicate()
     assert killed.returncode == -signal.SIGKILL, complaints
     assert said.split(), "one chunk was to be committed before it"

@@ -193,7 +193,7 @@ def run(*args: str, hash_seed: str) -> subprocess.Popen[bytes]:
 
 
 def test_the_same_seed_gives_the_same_bytes_in_every_process(tmp_path: Path) -> None:
-    common = ("simulate", "--start", "2026-10-30", "--days", "5", "--patients", "12")
+    common = ("simulate", "--start", "2026-10-30", "--days", "3", "--patients", "8")
     outs = [tmp_path / name for name in ("one", "two", "other")]
     seeds = ("4", "4", "5")
     runs = [
