@@ -25,7 +25,7 @@ from programs.tables import among, flag
 
 KEYS = ("alert:", "access:")  # messages to clinicians: flags, and that somebody broke the glass
 PATHS = {"alert:": "/flags", "access:": "/clinic/break-glass"}
-CHANNELS = ("web_push", "apns", "fcm", "ntfy", "email", "console")
+CHANNELS = ("web_push", "apns", "fcm", "ntfy", "email", "sms", "console")
 AT_ONCE = ("emergency", "same_day")  # what waits for the next visit waits on the list
 # An alert is worth sending for a day; the flag itself stays on the list until somebody acknowledges it.
 WORTH_SENDING = DAY

@@ -13,7 +13,7 @@ from programs.errors import Invalid
 from programs.schedule import minute_of
 from programs.tables import among
 
-CHANNEL_ORDER = ("web_push", "apns", "fcm", "ntfy", "email", "console")
+CHANNEL_ORDER = ("web_push", "apns", "fcm", "ntfy", "email", "sms", "console")
 MOST_A_DAY = 6
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from notifications.channels import Channel
+from notifications.channels.addresses import sms_services
 from notifications.channels.console import Console
 from notifications.channels.email import Email, Smtp
 from notifications.channels.ntfy import Ntfy, NtfySettings
@@ -29,6 +30,8 @@ def check(settings: Settings) -> None:
         _apns(settings)
     if settings.fcm_account:
         _fcm(settings)
+    if settings.sms_services:
+        _sms(settings)
 
 
 def channels_of(settings: Settings, clock: Clock) -> dict[str, Channel]:
@@ -48,6 +51,8 @@ def channels_of(settings: Settings, clock: Clock) -> dict[str, Channel]:
         found.append(Ntfy(_ntfy(settings), seconds))
     if settings.smtp_host:
         found.append(Email(_smtp(settings), seconds))
+    if settings.sms_services:
+        found.append(_module("sms").Sms(_sms(settings)))
     if settings.demo or not found:
         found.append(Console(settings.public_url, click.echo))
     return {it.kind: it for it in found}
@@ -89,3 +94,7 @@ def _fcm(settings: Settings) -> Any:
 
 def _ntfy(settings: Settings) -> NtfySettings:
     return NtfySettings(url=settings.ntfy_url, token=settings.ntfy_token, public_url=settings.public_url)
+
+
+def _sms(settings: Settings) -> Any:
+    return _module("sms").SmsSettings(services=sms_services(settings.sms_services), public_url=settings.public_url)

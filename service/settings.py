@@ -4,7 +4,7 @@ Each field is a variable named HOMESTRETCH_ and the field; a secret may lie in a
 behind it. A name that is none of these is refused with the nearest one that is: a typo would else be a default.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -13,11 +13,12 @@ import msgspec
 from msgspec import Meta
 
 from notifications.channels import Allowed
+from notifications.channels.addresses import sms_services
 from programs.errors import did_you_mean
 from service.auth.peer import Network, networks
 
 PREFIX = "HOMESTRETCH_"
-LISTS = ("push_hosts", "trusted_proxies")
+LISTS = ("push_hosts", "trusted_proxies", "sms_prefixes")
 SECRETS = (
     "database_url",
     "migrating_url",
@@ -27,6 +28,7 @@ SECRETS = (
     "apns_key",
     "fcm_account",
     "ntfy_token",
+    "sms_services",
 )
 # What is of no use without the others.
 TOGETHER = (
@@ -34,6 +36,7 @@ TOGETHER = (
     ("vapid_key", "vapid_subject"),
     ("smtp_host", "smtp_sender"),
     ("apns_key", "apns_key_id", "apns_team_id", "apns_topic"),
+    ("sms_services", "sms_prefixes"),
 )
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -97,6 +100,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ntfy_url: str = ""
     """Push through your own ntfy server: https://ntfy.example.org"""
     ntfy_token: str = ""
+    sms_services: str = ""
+    """Text messages through Apprise: lines such as `sms = twilio://SID:TOKEN@+15550100/{to}`, as a patient's address
+    names the service and the number. Best given as HOMESTRETCH_SMS_SERVICES_FILE."""
+    sms_prefixes: tuple[str, ...] = ()
+    """How the numbers begin that may be written to, with commas between: +34,+351. Others can cost a great deal."""
 
     @property
     def proxies(self) -> tuple[Network, ...]:
@@ -104,7 +112,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def allowed(self) -> Allowed:
-        return Allowed(hosts=self.push_hosts, loopback=self.demo)
+        return Allowed(self.push_hosts, self.demo, tuple(sms_services(self.sms_services)), self.sms_prefixes)
 
     def __repr__(self) -> str:
         shown = {name: value for name, value in msgspec.structs.asdict(self).items() if name not in SECRETS}
@@ -185,15 +193,21 @@ def _contradictions(it: Settings) -> list[str]:
             f"{PREFIX}DEMO: lets anybody in and may send to this machine itself, so {PREFIX}HOST and "
             f"{PREFIX}PUBLIC_URL must both be this machine: 127.0.0.1"
         )
+    checks: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("TRUSTED_PROXIES", lambda: it.proxies),
+        ("PUSH_HOSTS", lambda: Allowed(hosts=it.push_hosts)),
+        ("SMS_SERVICES", lambda: sms_services(it.sms_services)),
+        ("SMS_PREFIXES", lambda: Allowed(sms_prefixes=it.sms_prefixes)),
+    )
+    return found + [problem for name, check in checks if (problem := _said_by(name, check))]
+
+
+def _said_by(name: str, check: Callable[[], object]) -> str:
     try:
-        networks(it.trusted_proxies)
+        check()
     except ValueError as error:
-        found.append(f"{PREFIX}TRUSTED_PROXIES: {error}")
-    try:
-        Allowed(hosts=it.push_hosts)
-    except ValueError as error:
-        found.append(f"{PREFIX}PUSH_HOSTS: {error}")
-    return found
+        return f"{PREFIX}{name}: {error}"
+    return ""
 
 
 def _apart(it: Settings, names: tuple[str, ...]) -> str:

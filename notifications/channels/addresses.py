@@ -25,6 +25,7 @@ PUSH_HOSTS = (
     ".notify.windows.com",
 )
 HOST_LETTERS = frozenset(string.ascii_lowercase + string.digits + "-.")
+SERVICE_LETTERS = frozenset(string.ascii_lowercase + string.digits + "-")
 HEX = frozenset(string.digits + "abcdef")
 BASE64URL = frozenset(string.ascii_letters + string.digits + "-_")
 FCM_LETTERS = BASE64URL | {":"}
@@ -35,16 +36,23 @@ LOCAL_MARKS = frozenset("!#$%&'*+-/=?^_`{|}~.")
 
 
 class Allowed(msgspec.Struct, frozen=True):
-    """What an operator allows beyond the usual: hosts of other push services (UnifiedPush); loopback for `make run`."""
+    """What an operator allows beyond the usual: hosts of other push services (UnifiedPush); loopback for `make run`;
+    where text messages go and by which service, as each of them costs."""
 
     hosts: tuple[str, ...] = ()
     """`push.example.org`, or `.example.org` for everything below it."""
     loopback: bool = False
+    sms_services: tuple[str, ...] = ()
+    sms_prefixes: tuple[str, ...] = ()
+    """How the numbers begin that may be written to: `+34`"""
 
     def __post_init__(self) -> None:
         for host in self.hosts:
             if not _is_host(host.removeprefix(".")):
                 raise ValueError(f"push host {host!r}: expected a name such as push.example.org or .example.org")
+        for prefix in self.sms_prefixes:
+            if not _is_number(prefix, 1, 7):
+                raise ValueError(f"prefix {prefix!r}: expected a plus sign and a country's digits, such as +34")
 
 
 USUAL = Allowed()
@@ -177,6 +185,30 @@ class EmailAddress(Form, frozen=True):
         check_mailbox(self.mailbox)
 
 
+class SmsAddress(Form, frozen=True):
+    """A phone number, written to by a service of the settings: SMS, or what else goes by a number."""
+
+    kind: ClassVar[str] = "sms"
+    collapses: ClassVar[bool] = False
+    receipts: ClassVar[bool] = False
+    rate: ClassVar[float | None] = 1.0  # of one ordinary number, what carriers and so the providers of SMS allow
+    number: str
+    service: str = "sms"
+
+    @property
+    def shown(self) -> str:
+        return f"...{self.number[-2:]}"
+
+    def check(self, allowed: Allowed) -> None:
+        if self.service not in allowed.sms_services:
+            known = ", ".join(allowed.sms_services) or "none"
+            raise ValueError(f"service: is not one that is set up here: {known}")
+        if not _is_number(self.number, 8, 15):
+            raise ValueError("number: expected a plus sign and 8 to 15 digits, the country's first: +34600111222")
+        if not self.number.startswith(allowed.sms_prefixes):
+            raise ValueError(f"number: text messages go only to numbers with {', '.join(allowed.sms_prefixes)}")
+
+
 class ConsoleAddress(Form, frozen=True):
     """A name on the operator's own terminal, for `make run`."""
 
@@ -194,16 +226,38 @@ class ConsoleAddress(Form, frozen=True):
             raise ValueError("label: expected 1 to 80 printable characters")
 
 
-Address = WebPushAddress | ApnsAddress | FcmAddress | NtfyAddress | EmailAddress | ConsoleAddress
+Address = WebPushAddress | ApnsAddress | FcmAddress | NtfyAddress | EmailAddress | SmsAddress | ConsoleAddress
 ADDRESSES: tuple[type[Address], ...] = (
     WebPushAddress,
     ApnsAddress,
     FcmAddress,
     NtfyAddress,
     EmailAddress,
+    SmsAddress,
     ConsoleAddress,
 )
 FORMS: Mapping[str, type[Address]] = {form.kind: form for form in ADDRESSES}
+
+
+TO = "{to}"
+
+
+def sms_services(text: str) -> dict[str, str]:
+    """Name -> URL of Apprise, from lines such as `sms = twilio://SID:TOKEN@+15550100/{to}`.
+
+    ValueError says which line and why, and quotes nothing of it but the name: a URL holds a secret.
+    """
+    found: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        name, _, url = (part.strip() for part in line.partition("="))
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if not 1 <= len(name) <= 20 or not SERVICE_LETTERS.issuperset(name) or name in found:
+            raise ValueError(f"line {number}: expected a name of small letters and digits once, then = and a URL")
+        if url.count(TO) != 1 or "://" not in url or not url.isprintable() or " " in url:
+            raise ValueError(f"line {number}: expected a URL of Apprise after {name} =, with {TO} for the number")
+        found[name] = url
+    return found
 
 
 def read_address(kind: str, raw: bytes | Mapping[str, Any]) -> Address:
@@ -280,6 +334,13 @@ def _is_host(host: str) -> bool:
         and all(_is_label(label) for label in labels)
         and not labels[-1][0].isdigit()
     )
+
+
+def _is_number(text: str, least: int, most: int) -> bool:
+    """E.164: a plus sign and digits, none of which is a zero in front."""
+    digits = text[1:]
+    plain = digits.isascii() and digits.isdecimal() and not digits.startswith("0")
+    return text.startswith("+") and plain and least <= len(digits) <= most
 
 
 def _is_label(label: str) -> bool:

@@ -6,6 +6,7 @@ from notifications.channels.console import Console
 from notifications.channels.email import Email
 from notifications.channels.fcm import Fcm
 from notifications.channels.ntfy import Ntfy
+from notifications.channels.sms import Sms
 from notifications.channels.web_push import WebPush
 
-CHANNELS: tuple[type[Channel], ...] = (WebPush, Apns, Fcm, Ntfy, Email, Console)
+CHANNELS: tuple[type[Channel], ...] = (WebPush, Apns, Fcm, Ntfy, Email, Sms, Console)

@@ -23,7 +23,10 @@ from service.errors import Wrong, invalid
 
 def _body_of(form: type[msgspec.Struct], kind: str) -> type[msgspec.Struct]:
     """An address as it is sent: its own fields, and `channel`, which says of which channel it is."""
-    fields: list[Any] = [(it.name, it.type) for it in msgspec.structs.fields(form)]
+    fields: list[Any] = [
+        (it.name, it.type) if it.default is msgspec.NODEFAULT else (it.name, it.type, it.default)
+        for it in msgspec.structs.fields(form)
+    ]
     return msgspec.defstruct(
         form.__name__, fields, tag_field="channel", tag=kind, forbid_unknown_fields=True, module=__name__
     )

@@ -17,6 +17,7 @@ VAPID = Settings(vapid_key=VapidKeys.generate("mailto:a@example.org").pem(), vap
 MAIL = Settings(smtp_host="mail.example.org", smtp_sender="aftercare@example.org")
 APPLE = Settings(apns_key=ApnsService().key, apns_key_id="A", apns_team_id="B", apns_topic="org.example.app")
 GOOGLE = Settings(fcm_account=FcmService().account())
+TEXTS = Settings(sms_services="sms = json://localhost/{to}", sms_prefixes=("+34",))
 NTFY = Settings(ntfy_url="https://ntfy.example.org")
 
 
@@ -31,7 +32,7 @@ def both(*some: Settings) -> Settings:
         (Settings(), ["console"]),
         (VAPID, ["web_push"]),
         (APPLE, ["apns"]),
-        (both(VAPID, MAIL, APPLE, GOOGLE, NTFY), ["web_push", "apns", "fcm", "ntfy", "email"]),
+        (both(VAPID, MAIL, APPLE, GOOGLE, NTFY, TEXTS), ["web_push", "apns", "fcm", "ntfy", "email", "sms"]),
         (both(MAIL, Settings(demo=True)), ["email", "console"]),
     ],
 )
@@ -43,10 +44,14 @@ async def test_a_channel_is_there_when_it_is_set_up(settings: Settings, kinds: l
         await channel.close()
 
 
-@pytest.mark.parametrize("wrong", [{it: "x"} for it in ("vapid_key", "apns_key", "fcm_account", "smtp_sender")])
+@pytest.mark.parametrize(
+    "wrong",
+    [{it: "x"} for it in ("vapid_key", "apns_key", "fcm_account", "smtp_sender")]
+    + [{"sms_services": "sms = nothing://localhost/{to}"}],
+)
 def test_what_could_not_work_is_said_at_start(wrong: dict[str, str]) -> None:
     with pytest.raises(ValueError):
-        check(msgspec.structs.replace(both(VAPID, MAIL, APPLE, GOOGLE), **wrong))
+        check(msgspec.structs.replace(both(VAPID, MAIL, APPLE, GOOGLE, TEXTS), **wrong))
 
 
 def test_a_service_that_does_not_use_them_does_not_load_what_they_need() -> None:

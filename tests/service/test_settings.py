@@ -59,11 +59,14 @@ def test_every_setting_is_read_from_its_variable() -> None:
             "HOMESTRETCH_FCM_ACCOUNT": "{}",
             "HOMESTRETCH_NTFY_URL": "https://ntfy.example.org",
             "HOMESTRETCH_NTFY_TOKEN": "tk_secret",
+            "HOMESTRETCH_SMS_SERVICES": "sms = twilio://AC1:secret@+15550100/{to}",
+            "HOMESTRETCH_SMS_PREFIXES": "+34, +351",
         }
     )
     assert (it.port, it.demo, it.push_hosts, it.smtp_port) == (9000, True, ("push.example.org", ".example.net"), 465)
     assert it.allowed.hosts == ("push.example.org", ".example.net")
     assert it.allowed.loopback
+    assert (it.allowed.sms_services, it.allowed.sms_prefixes) == (("sms",), ("+34", "+351"))
     defaults = Settings()
     assert all(getattr(it, name) != getattr(defaults, name) for name in Settings.__struct_fields__)
 
@@ -106,6 +109,7 @@ def test_a_name_mistyped_is_refused_with_the_one_meant() -> None:
         ("VAPID_KEY", "a key without a subject"),
         ("SMTP_HOST", "mail.example.org"),
         ("APNS_KEY", "a key without its id"),
+        ("SMS_SERVICES", "sms = twilio://AC1:secret@+15550100/{to}"),
         ("NTFY_URL", "http://ntfy.example.org"),
         ("NTFY_TOKEN", "tk_of_no_server"),
     ],
@@ -131,6 +135,18 @@ def test_a_demonstration_cannot_be_left_open_to_others(host: str, public_url: st
     assert problem.startswith("HOMESTRETCH_DEMO: ")
     assert read({"HOMESTRETCH_DEMO": "true"}).allowed.loopback
     assert not read({"HOMESTRETCH_HOST": host, "HOMESTRETCH_PUBLIC_URL": public_url}).allowed.loopback
+
+
+@pytest.mark.parametrize(
+    ("services", "prefixes", "problem"),
+    [
+        ("sms = json://localhost/{to}", "34", "SMS_PREFIXES: prefix '34': expected a plus sign"),
+        ("sms = json://localhost", "+34", "SMS_SERVICES: line 1: expected a URL of Apprise after sms ="),
+    ],
+)
+def test_text_messages_need_a_service_and_a_country_that_make_sense(services: str, prefixes: str, problem: str) -> None:
+    (said,) = problems(SMS_SERVICES=services, SMS_PREFIXES=prefixes)
+    assert said.startswith(f"HOMESTRETCH_{problem}")
 
 
 def test_all_problems_are_told_at_once() -> None:

@@ -340,6 +340,7 @@ EXAMPLES = {
     "fcm": {"token": "dQw4:APA91b-x_y" + TOKEN},
     "ntfy": {"topic": "ada-2fXq81kPz0w9"},
     "email": {"mailbox": "ada@example.org"},
+    "sms": {"number": "+34600111222", "service": "signal"},
     "console": {"label": "Ada"},
 }
 
@@ -347,7 +348,7 @@ EXAMPLES = {
 @pytest.mark.parametrize("form", ADDRESSES)
 def test_every_address_is_read_back_as_it_was_stored(form: type[msgspec.Struct]) -> None:
     kind: str = form.kind  # type: ignore[attr-defined]
-    address = new_address(kind, EXAMPLES[kind])
+    address = new_address(kind, EXAMPLES[kind], Allowed(sms_services=("signal",), sms_prefixes=("+34",)))
     assert type(address) is form
     assert read_address(kind, msgspec.json.encode(address)) == address
     assert read_address(kind, msgspec.to_builtins(address)) == address

@@ -34,10 +34,16 @@ MAIL = {"channel": "email", "mailbox": "ada@example.org"}
 IPHONE = {"channel": "apns", "token": "0a" * 32}
 ANDROID = {"channel": "fcm", "token": "dQw4:" + "a" * 60}
 NTFY = {"channel": "ntfy", "topic": "ada-2fXq81kPz0w9"}
+SMS = {"channel": "sms", "number": "+34600111222"}
 CONSOLE = {"channel": "console", "label": "Ada's terminal"}
 
 
-NATIVE = {"mail": MAIL, "iphone": IPHONE, "android": ANDROID, "ntfy": NTFY}
+NATIVE = {"mail": MAIL, "iphone": IPHONE, "android": ANDROID, "ntfy": NTFY, "number": SMS}
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings(sms_services="sms = json://localhost/{to}", sms_prefixes=("+34",))
 
 
 async def reached(api: Api) -> dict[str, str]:
@@ -80,6 +86,10 @@ BAD: tuple[tuple[dict[str, Any], str, str, str], ...] = (
     ({**IPHONE, "token": "0a"}, "/token", "expected 64 to 200 hexadecimal digits", ""),
     ({**ANDROID, "token": "a b"}, "/token", "expected 32 to 1000 letters", ""),
     ({**NTFY, "topic": "my-topic"}, "/topic", "nobody can guess", ""),
+    ({**SMS, "number": "600111222"}, "/number", "expected a plus sign", ""),
+    ({**SMS, "number": "+88216000000"}, "/number", "text messages go only to numbers with +34", ""),
+    ({**SMS, "service": "signal"}, "/service", "is not one that is set up here: sms", ""),
+    ({**SMS, "service": "json://127.0.0.1"}, "/service", "is not one that is set up here: sms", ""),
     (CONSOLE, "/channel", "is for demonstrations only", "web_push"),
 )
 
