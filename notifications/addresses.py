@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, text, update
+from sqlalchemy import Connection, and_, bindparam, case, func, insert, null, or_, select, text, update
 
 from notifications.channels.addresses import FORMS
-from notifications.tables import address, endpoint, message
+from notifications.reach import Address
+from notifications.tables import address, delivery, endpoint, message
 from programs import walls
 from programs.errors import NoSuchRecord
 from programs.ids import derived_id
@@ -15,16 +16,16 @@ from programs.instants import Instant
 from programs.tables import among
 from programs.tables import clinic as clinics
 
-
-class Address(NamedTuple):
-    id: str
-    person_id: str
-    channel: str
-    value: bytes  # JSON of the channel's own Address Struct
-    added_at: Instant
-
-
-_LIVING = select(address.c.id, address.c.person_id, address.c.channel, address.c.value, address.c.added_at).where(
+_LIVING = select(
+    address.c.id,
+    address.c.person_id,
+    address.c.channel,
+    address.c.value,
+    address.c.added_at,
+    address.c.unconfirmed,
+    address.c.unconfirmed_since,
+    address.c.unconfirmed_last,
+).where(
     address.c.clinic_id == bindparam("clinic"),
     among(address.c.person_id, "people"),
     address.c.gone_at.is_(None),
@@ -41,6 +42,32 @@ _GONE = (
         address.c.gone_at.is_(None),
     )
     .values(gone_at=bindparam("now"), gone_reason=bindparam("why"))
+)
+_COUNT = (
+    update(address)
+    .where(address.c.clinic_id == bindparam("clinic"), address.c.id == bindparam("address"))
+    .values(
+        unconfirmed=address.c.unconfirmed + 1,
+        unconfirmed_since=func.coalesce(address.c.unconfirmed_since, bindparam("now")),
+        unconfirmed_last=bindparam("now"),
+    )
+)
+_REVIVE = (
+    update(address)
+    .where(
+        address.c.clinic_id == bindparam("clinic"),
+        address.c.person_id == bindparam("person"),
+        address.c.unconfirmed > 0,
+        or_(address.c.device_id.is_(None), address.c.device_id == bindparam("device")),
+        address.c.id.in_(
+            select(delivery.c.address_id).where(
+                delivery.c.clinic_id == bindparam("clinic"),
+                delivery.c.message_id == bindparam("message"),
+                delivery.c.result == "accepted",
+            )
+        ),
+    )
+    .values(unconfirmed=0, unconfirmed_since=None, unconfirmed_last=None)
 )
 # Both databases know these words, which SQLAlchemy has for each of them apart.
 _FIRST = text(
@@ -75,12 +102,22 @@ def put_address(
     mine = (address.c.clinic_id == clinic) & (address.c.id == id)
     renewed = {"channel": channel, "value": value, "added_at": now, "gone_at": None, "gone_reason": None}
     renewed |= {"device_id": None, "endpoint": _take_over(db, clinic, id, _held(channel, value), now)}
-    done = db.execute(update(address).where(mine, address.c.person_id == person).values(**renewed))
+    done = db.execute(update(address).where(mine, address.c.person_id == person).values(**renewed, **_heard(value)))
     if done.rowcount == 1:
         return
     if db.execute(select(address.c.id).where(mine)).first() is not None:
         raise NoSuchRecord("address", id)
     db.execute(insert(address), {"clinic_id": clinic, "id": id, "person_id": person, **renewed})
+
+
+def _heard(value: Mapping[str, Any]) -> dict[str, Any]:
+    """An app that registers the very same address again at each start has not shown that messages arrive there."""
+    same = and_(address.c.value == value, address.c.gone_at.is_(None))
+    return {
+        "unconfirmed": case((same, address.c.unconfirmed), else_=0),
+        "unconfirmed_since": case((same, address.c.unconfirmed_since), else_=null()),
+        "unconfirmed_last": case((same, address.c.unconfirmed_last), else_=null()),
+    }
 
 
 def _held(channel: str, value: Mapping[str, Any]) -> str:
@@ -121,11 +158,24 @@ def end_with_device(db: Connection, clinic: str, device: str, now: Instant) -> N
 def living(db: Connection, clinic: str, people: Sequence[str]) -> dict[str, list[Address]]:
     """Person id -> addresses that are not given up, oldest first."""
     found: dict[str, list[Address]] = defaultdict(list)
-    for id, person, channel, value, added_at in db.execute(_LIVING, {"clinic": clinic, "people": list(people)}).all():
-        found[person].append(Address(id, person, channel, value.encode(), added_at))
+    for row in db.execute(_LIVING, {"clinic": clinic, "people": list(people)}).all():
+        id, person, channel, value, added_at, *unconfirmed = row
+        found[person].append(Address(id, person, channel, value.encode(), added_at, *unconfirmed))
     for addresses in found.values():
         addresses.sort(key=lambda it: (it.added_at, it.id))
     return found
+
+
+def count_unconfirmed(db: Connection, clinic: str, ids: Sequence[str], now: Instant) -> None:
+    """A provider took one more message at each of these, of which the app has said nothing yet."""
+    if ids:
+        db.execute(_COUNT, [{"clinic": clinic, "address": id, "now": now} for id in sorted(ids)])
+
+
+def revive(db: Connection, clinic: str, person: str, message_id: str, device: str) -> None:
+    """The app confirmed this message: where it went with this device, messages arrive. An address that was registered
+    with another one has still said nothing."""
+    db.execute(_REVIVE, {"clinic": clinic, "person": person, "message": message_id, "device": device})
 
 
 def give_up(db: Connection, gone: Sequence[tuple[str, str, str, Instant]], now: Instant) -> None:

@@ -2,10 +2,11 @@
 
 The one idea of Homestretch. Scheduling, preview, explain, the check before sending and the simulator all call
 `agenda`; nothing else decides who is told what when. In order: candidates (back-off included), place, merge, cap.
+Whether a message that was sent is sent once more is reach.py's.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from operator import attrgetter
@@ -27,8 +28,9 @@ TOGETHER = HOUR
 # Check-ins of two needling sessions share one prompt when this near: 30 h apart, "48 h" and "24 h" are 6 h apart.
 CHECK_INS_TOGETHER = 6 * HOUR
 
-# (days without a sign of life, remind every so many days); after clinical.md 5.7 [S Bidargaddi 2018], ours [P].
-BACK_OFF = ((30, 14), (10, 7), (3, 2), (0, 1))
+# (days without a sign of life, remind every so many days): the table of clinical.md 5.7 [S Bidargaddi 2018]. Its first
+# line, a wait of three days for whoever was just there, is of an app without a plan: here the plan says how often [P].
+BACK_OFF = ((30, 14), (10, 7), (2, 2), (0, 1))
 
 # The clock may go back by an hour; that of Casey station once went back by three.
 LONGEST_DAY = 28 * HOUR
@@ -76,11 +78,19 @@ class Told(NamedTuple):
     how: str = "already_sent"
 
 
+class Snoozed(NamedTuple):
+    """The patient asked, at `at`, to be reminded again not before `until`."""
+
+    at: Instant
+    until: Instant
+
+
 class Facts(msgspec.Struct):
     """All that decides what one patient is told. `silent` says why nothing may be sent at all, or is empty.
 
     `check_ins` are those near or in the horizon; `logged` holds (plan id, wall, exercise) from yesterday on; `told`
-    holds every message whose window was open in the last two days.
+    holds every message whose window was open in the last two days, `snoozed` which of their subjects come again: a
+    bout, or the nudge of a check-in.
     """
 
     patient_id: str
@@ -92,6 +102,7 @@ class Facts(msgspec.Struct):
     courses: Sequence[Course] = ()
     logged: frozenset[tuple[str, int, str]] = frozenset()
     told: Sequence[Told] = ()
+    snoozed: Mapping[str, Snoozed] = {}
 
 
 def bout_subject(plan: str, wall: int) -> str:
@@ -118,6 +129,8 @@ class _Desk(NamedTuple):
 def agenda(facts: Facts, now: Instant, until: Instant) -> Agenda:
     """The messages of [now, until) in order of time. The same facts always give the same agenda."""
     told = {subject: message.how for message in facts.told for subject in message.subjects}
+    if facts.snoozed:
+        told = _told_since(facts)
     desk = _Desk(facts, now, until, zone(facts.zone), facts.preferences.hours, told, [])
     check_ins = _merge(_check_ins(desk), CHECK_INS_TOGETHER)
     prompts = _merge([*check_ins, *_reminders(desk)], TOGETHER)
@@ -129,6 +142,16 @@ def agenda(facts: Facts, now: Instant, until: Instant) -> Agenda:
         return Agenda([], [*unsent, *desk.omitted])
     messages = _cap(desk, _at_once(candidates))
     return Agenda([message for message in messages if message.at < until], desk.omitted)
+
+
+def _told_since(facts: Facts) -> dict[str, str]:
+    """What the patient asked to hear again is told only by a message after that."""
+    return {
+        subject: message.how
+        for message in facts.told
+        for subject in message.subjects
+        if subject not in facts.snoozed or message.at > facts.snoozed[subject].at
+    }
 
 
 # candidates and place
@@ -145,9 +168,23 @@ def _check_ins(desk: _Desk) -> list[Planned]:
             desk.omitted.append(Omitted(subject, it.target, Reason(why_not)))
             continue
         message = _placed(desk, subject, (it.opens, it.target, it.closes), Reason(f"step_{it.step}"))
+        if message and message.at - message.due > TOGETHER:
+            message = _late(desk, it, message)
+        if message and it.shifted_from is not None:
+            message.reasons += (Reason("shifted", it.shifted_from),)
         if message:
             found.append(message)
     return found
+
+
+def _late(desk: _Desk, it: CheckIn, message: Planned) -> Planned | None:
+    """It should have gone out over an hour ago: an outage, or a needling session recorded late. Its step says what
+    becomes of it."""
+    if it.late == "skip":
+        desk.omitted.append(Omitted(message.key, it.target, Reason("skipped_late", message.due)))
+        return None
+    message.reasons = (message.reasons[0], Reason("caught_up", message.due))
+    return message
 
 
 def _not_asked(it: CheckIn, subject: str, desk: _Desk) -> str:
@@ -157,11 +194,16 @@ def _not_asked(it: CheckIn, subject: str, desk: _Desk) -> str:
         return "already_sent"
     if subject in desk.told:
         return desk.told[subject]
-    return "window_over" if it.closes <= desk.now else ""
+    if it.closes <= desk.now:
+        return "window_over"
+    return "" if desk.facts.preferences.check_ins else "check_ins_off"
 
 
 def _nudges(desk: _Desk, prompts: Iterable[Planned]) -> list[Planned]:
-    """One for each open check-in, planned from the moment the check-in is, so that a preview shows it."""
+    """One for each open check-in, planned from the moment the check-in is, so that a preview shows it.
+
+    Whoever asked to be reminded later is, at that time, also where they want no nudges otherwise.
+    """
     planned = {subject: it.at for it in prompts if it.kind == "check_in" for subject in it.subjects}
     found = []
     for it in desk.facts.check_ins:
@@ -173,11 +215,23 @@ def _nudges(desk: _Desk, prompts: Iterable[Planned]) -> list[Planned]:
             asked = desk.now  # in a provider's hands this moment
         if asked is None:
             continue
-        window = (asked + NUDGE_AFTER // 2, asked + NUDGE_AFTER, it.closes)
-        message = _placed(desk, subject, window, Reason("unanswered", asked))
+        window, why = (asked + NUDGE_AFTER // 2, asked + NUDGE_AFTER, it.closes), Reason("unanswered", asked)
+        later = desk.facts.snoozed.get(subject)
+        if later is not None:
+            window, why = (later.until, later.until, it.closes), Reason("snoozed", later.at)
+        elif why_not := _not_nudged(desk.facts.preferences):
+            desk.omitted.append(Omitted(subject, asked + NUDGE_AFTER, Reason(why_not)))
+            continue
+        message = _placed(desk, subject, window, why)
         if message:
             found.append(message)
     return found
+
+
+def _not_nudged(chosen: Preferences) -> str:
+    if not chosen.check_ins:
+        return "check_ins_off"
+    return "" if chosen.nudges else "nudges_off"
 
 
 def _placed(desk: _Desk, subject: str, window: tuple[Instant, Instant, Instant], why: Reason) -> Planned | None:
@@ -211,13 +265,16 @@ def _reminders(desk: _Desk) -> list[Planned]:
     first, last = clock.wall(now - BOUT_WINDOW).day, clock.wall(desk.until).day
     since, every = clock.wall(desk.facts.reacted_at).day, reminded_every(desk.facts.reacted_at, desk.now)
     unasked = desk.facts.preferences.bout_reminders and not desk.told and not desk.facts.logged
-    today, midnight = -1, None
+    today, midnight, snoozed = -1, None, desk.facts.snoozed
     for course in desk.facts.courses:
         for bout in bouts(course, first, last):
             day, minute = divmod(bout.wall, DAY_MINUTES)
             if day != today:
                 today, midnight = day, clock.midnight(day)
             at = clock.instant(day, minute) if midnight is None else midnight + minute * MINUTE
+            if snoozed and bout_subject(course.plan_id, bout.wall) in snoozed:
+                found += _again(desk, bout, bout_subject(course.plan_id, bout.wall))
+                continue
             if at + BOUT_WINDOW <= now or at >= desk.until:
                 continue
             subject = bout_subject(course.plan_id, bout.wall)
@@ -231,6 +288,20 @@ def _reminders(desk: _Desk) -> list[Planned]:
             elif message := _placed(desk, subject, (at, at, at + BOUT_WINDOW), _AT_ITS_TIME[0]):
                 found.append(message)
     return found
+
+
+def _again(desk: _Desk, bout: Bout, subject: str) -> list[Planned]:
+    """The reminder that the patient asked for, however thin reminders have become."""
+    later = desk.facts.snoozed[subject]
+    if later.until + BOUT_WINDOW <= desk.now or later.until >= desk.until:
+        return []
+    why_not = _not_reminded(desk, bout, subject)
+    if why_not:
+        desk.omitted.append(Omitted(subject, later.until, Reason(why_not)))
+        return []
+    window = (later.until, later.until, later.until + BOUT_WINDOW)
+    message = _placed(desk, subject, window, Reason("snoozed", later.at))
+    return [message] if message else []
 
 
 _AT_ITS_TIME = (Reason("time_of_day"),)
@@ -326,7 +397,8 @@ def _importance(it: Planned) -> tuple[int, Instant, str]:
 def _cap(desk: _Desk, messages: list[Planned]) -> list[Planned]:
     """No more than the patient's limit a local day, what was sent today included; the least important go first.
 
-    Check-ins never go: above the limit they share one prompt while their windows allow it.
+    Check-ins never go: above the limit they share one prompt while their windows allow it. Nor does what the patient
+    asked to be reminded of again.
     """
     sent = Counter([desk.zone.wall(it.at).day for it in desk.facts.told if it.how == "already_sent"])
     most = desk.facts.preferences.most_a_day
@@ -349,8 +421,9 @@ def _thin(desk: _Desk, planned: Sequence[Planned], room: int) -> list[Planned]:
     check_ins = [it for it in planned if it.kind == "check_in"]
     if len(check_ins) > max(room, 1):
         check_ins = _merge(check_ins, DAY)
-    others = sorted((it for it in planned if it.kind != "check_in"), key=_importance)
-    room = max(room - len(check_ins), 0)
+    asked_for = [it for it in planned if it.kind != "check_in" and any(one.code == "snoozed" for one in it.reasons)]
+    others = sorted((it for it in planned if it.kind != "check_in" and it not in asked_for), key=_importance)
+    room = max(room - len(check_ins) - len(asked_for), 0)
     for it in others[room:]:
         desk.omitted.extend(Omitted(subject, it.at, Reason("daily_limit")) for subject in it.subjects)
-    return sorted(check_ins + others[:room], key=_AT)
+    return sorted(check_ins + asked_for + others[:room], key=_AT)

@@ -5,16 +5,16 @@ delivery id, and so replaces what may already have arrived.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, bindparam, select, tuple_, update
 
-from notifications import addresses, alerts, outbox
-from notifications.addresses import Address
-from notifications.agenda import Agenda, Planned, agenda
-from notifications.outbox import Row
+from notifications import addresses, alerts, book, outbox, reach, receipts
+from notifications.agenda import TOGETHER, Agenda, Planned, agenda
+from notifications.book import Book, Row
+from notifications.reach import Address
 from notifications.tables import LANES, due, message
 from programs import walls
 from programs.instants import DAY, SECOND, Instant
@@ -37,6 +37,7 @@ class Claimed(msgspec.Struct):
     leased_until: Instant
     language: str
     ladder: tuple[tuple[Address, ...], ...]  # addresses by channel, the patient's first choice first
+    tried: Mapping[str, int] = {}  # address id -> how often a provider took this message there before
 
 
 class Taken(NamedTuple):
@@ -47,9 +48,10 @@ class Taken(NamedTuple):
     id: str
     fence: int
     tries: int
+    sent_at: Instant | None
 
 
-_HANDS = (due.c.clinic_id, due.c.key, due.c.message_id, due.c.fence, due.c.tries)
+_HANDS = (due.c.clinic_id, due.c.key, due.c.message_id, due.c.fence, due.c.tries, due.c.sent_at)
 _TAKEN = {"wake_at": bindparam("lease"), "state": "in_flight", "fence": due.c.fence + 1}
 _RIPE = (
     select(due.c.clinic_id, due.c.key)
@@ -110,7 +112,7 @@ _KINDS = select(
 _POSTPONE = (
     update(due)
     .where(due.c.clinic_id == bindparam("clinic"), due.c.key == bindparam("key_"), due.c.fence == bindparam("held"))
-    .values(wake_at=bindparam("at"), state="pending")
+    .values(wake_at=bindparam("at"), state=bindparam("to"))
 )
 _subjects = msgspec.json.Decoder(tuple[str, ...]).decode
 
@@ -157,7 +159,7 @@ def _in_turn(db: Connection, lane: int, now: Instant, turn: int) -> list[str]:
 def _still_wanted(db: Connection, clinic: str, taken: Sequence[Taken], now: Instant) -> list[Claimed]:
     hands = {it.id: it for it in taken}
     rows = [
-        Row(*it[:5], _subjects(it.subjects), "in_flight", hands[it.id].fence, "", 0)
+        Row(*it[:5], _subjects(it.subjects), "in_flight", hands[it.id].fence, "", 0, hands[it.id].sent_at or 0)
         for it in db.execute(_KINDS, {"clinic": clinic, "ids": list(hands)}).all()
     ]
     for_patients = [row for row in rows if not row.key.startswith(alerts.KEYS)]
@@ -176,20 +178,45 @@ def _check_patients(db: Connection, clinic: str, rows: Sequence[Row], now: Insta
     if not rows:
         return []
     patients = list(dict.fromkeys(row.person_id for row in rows))
-    book = outbox.read_book(db, clinic, patients, now, checking={row.id for row in rows})
-    plans = {patient: agenda(facts, now, now + DAY) for patient, facts in book.facts.items()}
+    first, again = [row for row in rows if not row.sent_at], [row for row in rows if row.sent_at]
+    known = book.read_book(db, clinic, patients, now, checking={row.id for row in first})
+    plans = {id: agenda(known.facts[id], now, now + DAY) for id in {row.person_id for row in first}}
     sorted_out = _Sorted([], [], [], [])
-    for row in rows:
+    for row in first:
         _sort_out(row, plans[row.person_id], now, sorted_out)
     outbox.end(db, clinic, sorted_out.ended, now)
     outbox.rewrite(db, clinic, sorted_out.later + sorted_out.changed)
     postpone(db, clinic, [(row, row.fence, it.at) for row, it in sorted_out.later])
     _plan_again(db, clinic, sorted_out, plans, now)
-    send = []
-    for row in sorted_out.send:
-        chosen = book.facts[row.person_id].preferences
-        ladder = _ladder(book.addresses.get(row.person_id, ()), chosen.channels)
-        send.append(Claimed(clinic, row, row.fence, 0, now + LEASE, chosen.language, ladder))
+    sent_again = _check_again(db, clinic, again, known, now) if again else []
+    return [_claimed(clinic, row, known, now) for row in sorted_out.send] + sent_again
+
+
+def _claimed(clinic: str, row: Row, known: Book, now: Instant) -> Claimed:
+    chosen = known.facts[row.person_id].preferences
+    ladder = reach.ladder(known.addresses.get(row.person_id, ()), chosen.channels, now)
+    return Claimed(clinic, row, row.fence, 0, now + LEASE, chosen.language, ladder)
+
+
+def _check_again(db: Connection, clinic: str, rows: Sequence[Row], known: Book, now: Instant) -> list[Claimed]:
+    """Of what a provider took and the app has not confirmed: what is sent again now, and where; the rest is over."""
+    confirmed = receipts.confirmed(db, clinic, [row.id for row in rows])
+    tried = receipts.taken_at(db, clinic, [row.id for row in rows])
+    send, ended, later = [], [], []
+    for row in rows:
+        facts, it = known.facts[row.person_id], _claimed(clinic, row, known, now)
+        it.tried = tried.get(row.id, it.tried)
+        it.ladder = reach.rest_of(it.ladder, it.tried, row.subjects)
+        at = reach.again_at(facts, row.sent_at, row.closes, now)
+        why = "confirmed" if row.id in confirmed else reach.why_over(row.subjects, facts, now)
+        if why or at is None or not it.ladder:
+            ended.append((row, why or "no_receipt"))
+        elif at > now:
+            later.append((row, row.fence, at))
+        else:
+            send.append(it)
+    outbox.end(db, clinic, ended, now)
+    postpone(db, clinic, later)
     return send
 
 
@@ -208,7 +235,7 @@ def _sort_out(row: Row, wanted: Agenda, now: Instant, into: _Sorted) -> None:
         into.later.append((row, it))
     else:
         into.send.append(row._replace(subjects=it.subjects, closes=it.closes))
-        if it.subjects != row.subjects:
+        if it.subjects != row.subjects or it.at - it.due > TOGETHER:  # late: why is kept with it
             into.changed.append((row, it))
 
 
@@ -220,6 +247,10 @@ def _plan_again(db: Connection, clinic: str, sorted_out: _Sorted, plans: Mapping
         for row in dropped
         for it in plans[row.person_id].messages
         if it.key != row.key and not set(row.subjects).isdisjoint(it.subjects)
+    }
+    # What nobody could be asked in time may be shifted, which reconciling does.
+    strayed |= {
+        row.person_id for row, why in sorted_out.ended if why == "window_over" and row.key.startswith("check_in:")
     }
     if strayed:
         outbox.reconcile(db, clinic, sorted(strayed), now)
@@ -238,21 +269,23 @@ def _check_alerts(db: Connection, clinic: str, rows: Sequence[Row], now: Instant
         elif row.closes <= now:
             ended.append((row, "window_over"))
         else:
-            ladder = _ladder(reachable.get(row.person_id, ()), alerts.CHANNELS)
+            ladder = reach.ladder(reachable.get(row.person_id, ()), alerts.CHANNELS, now)
             send.append(Claimed(clinic, row, row.fence, 0, now + LEASE, "en", ladder))
     outbox.end(db, clinic, ended, now)
     return send
 
 
-def _ladder(reachable: Iterable[Address], channels: Sequence[str]) -> tuple[tuple[Address, ...], ...]:
-    steps: dict[str, list[Address]] = {channel: [] for channel in channels}
-    for it in reachable:
-        if it.channel in steps:
-            steps[it.channel].append(it)
-    return tuple(tuple(step) for step in steps.values() if step)
-
-
 def postpone(db: Connection, clinic: str, rows: Sequence[tuple[Row, int, Instant]]) -> None:
+    """Each is looked at again at its instant; what a provider took once waits for its receipt meanwhile."""
     if rows:
-        values = [{"clinic": clinic, "key_": row.key, "held": fence, "at": at} for row, fence, at in rows]
+        values = [
+            {
+                "clinic": clinic,
+                "key_": row.key,
+                "held": fence,
+                "at": at,
+                "to": "awaiting" if row.sent_at else "pending",
+            }
+            for row, fence, at in rows
+        ]
         db.execute(_POSTPONE, values)

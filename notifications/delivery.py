@@ -12,9 +12,9 @@ from typing import Any, Protocol
 import msgspec
 
 from notifications import alerts
-from notifications.addresses import Address
 from notifications.channels import Accepted, Channel, Later, Outcome, Parcel, Refused
 from notifications.claiming import BATCH, Claimed, claim
+from notifications.reach import Address
 from notifications.settling import Sent, Tally, Try, settle
 from notifications.wording import words
 from programs.instants import SECOND, Instant

@@ -6,26 +6,23 @@ what moved is updated, what is unwanted ends with the reason why. What was sent,
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
-from notifications import addresses, receipts
-from notifications.addresses import Address
-from notifications.agenda import Agenda, Facts, Planned, Told, agenda
-from notifications.preferences import DEFAULT, preferences_of
+from notifications import book, reach, receipts
+from notifications.agenda import Agenda, Facts, Planned, agenda
+from notifications.book import PENDING, Row
 from notifications.tables import LANES, due, horizon, message, outcome
-from programs import checkins, completions, people, plans, rollup, walls
+from programs import checkins, people, rollup, walls
+from programs.aftercare import is_to_be_shifted
 from programs.ids import derived_id
 from programs.instants import DAY, Instant
-from programs.people import Patient
 from programs.tables import among
 
 # Rows are laid out this far ahead, and again before half of it has passed: a worker that was down for a day and a half
 # still finds every row it should have had.
 HORIZON = 3 * DAY
-LOOK_BACK = 2 * DAY
 
 # How a message ends that is not sent after all, by the reason why the agenda has no place for it.
 ENDS = {
@@ -33,65 +30,21 @@ ENDS = {
     "logged": "answered",
     "window_over": "expired",
     "past": "expired",
+    "skipped_late": "expired",
     "no_consent": "suppressed",
     "discharged": "suppressed",
     "daily_limit": "suppressed",
     "thinned_out": "suppressed",
     "held": "suppressed",
     "reminders_off": "suppressed",
+    "nudges_off": "suppressed",
+    "check_ins_off": "suppressed",
     "no_allowed_hour": "suppressed",
     "no_address": "suppressed",
 }
 # Of these, the reasons why a bout counts as one of which no message reached the patient (see receipts.py).
 UNREACHED = frozenset(reason for reason, state in ENDS.items() if state == "expired") | {"no_address"}
 
-
-class Row(NamedTuple):
-    """A message and where it stands: `state` is the due row's or the outcome's."""
-
-    id: str
-    person_id: str
-    key: str
-    planned_for: Instant
-    closes: Instant
-    subjects: tuple[str, ...]
-    state: str
-    fence: int
-    reason: str
-    ended_at: Instant
-
-
-class Book(NamedTuple):
-    """Everything known of some patients of one clinic: their facts, and their messages of the last days."""
-
-    facts: dict[str, Facts]
-    rows: dict[str, list[Row]]
-    addresses: dict[str, list[Address]]
-
-
-_PENDING = (due.c.clinic_id == message.c.clinic_id) & (due.c.key == message.c.key) & (due.c.message_id == message.c.id)
-_ROWS = (
-    select(
-        message.c.id,
-        message.c.person_id,
-        message.c.key,
-        message.c.planned_for,
-        message.c.closes,
-        message.c.subjects,
-        due.c.state.label("due_state"),
-        due.c.fence,
-        outcome.c.state,
-        outcome.c.reason,
-        outcome.c.ended_at,
-    )
-    .outerjoin(due, _PENDING)
-    .outerjoin(outcome, (outcome.c.clinic_id == message.c.clinic_id) & (outcome.c.message_id == message.c.id))
-    .where(
-        message.c.clinic_id == bindparam("clinic"),
-        among(message.c.person_id, "people"),
-        message.c.closes > bindparam("since"),
-    )
-)
 _INSERT, _INSERT_DUE, _INSERT_OUTCOME = insert(message), insert(due), insert(outcome)
 _UPDATE = (
     update(message)
@@ -115,7 +68,7 @@ _DROP = delete(due).where(
 )
 _PENDING_OF = (
     select(message.c.subjects)
-    .join(due, _PENDING)
+    .join(due, PENDING)
     .where(
         message.c.clinic_id == bindparam("clinic"),
         message.c.person_id == bindparam("patient"),
@@ -125,7 +78,7 @@ _PENDING_OF = (
 )
 _LOCK = (
     select(due.c.key)
-    .join(message, _PENDING)
+    .join(message, PENDING)
     .where(
         message.c.clinic_id == bindparam("clinic"),
         among(message.c.person_id, "people"),
@@ -135,13 +88,6 @@ _LOCK = (
     .with_for_update(of=due)
 )
 _EARLIEST = select(due.c.wake_at).order_by(due.c.wake_at).limit(1)
-# Only what should have gone already is asked for: a clinic that waits for nothing costs no walk along the whole queue.
-_OVERDUE = (
-    select(due.c.wake_at)
-    .where(due.c.clinic_id == bindparam("clinic"), due.c.wake_at < bindparam("now"))
-    .order_by(due.c.wake_at)
-    .limit(1)
-)
 _HORIZON = (
     update(horizon)
     .where(horizon.c.clinic_id == bindparam("clinic"), horizon.c.patient_id == bindparam("patient"))
@@ -156,7 +102,6 @@ _BEHIND = (
     .order_by(horizon.c.planned_until, horizon.c.clinic_id, horizon.c.patient_id)
     .limit(bindparam("count"))
 )
-_TOLD = _ROWS.where(outcome.c.state.is_not(None) | (due.c.state == "in_flight"))
 _ENDED = (outcome.c.clinic_id == message.c.clinic_id) & (outcome.c.message_id == message.c.id)
 _NOWHERE = (
     select(func.count())
@@ -164,7 +109,7 @@ _NOWHERE = (
     .where(
         message.c.clinic_id == bindparam("clinic"),
         ~select(outcome.c.message_id).where(_ENDED).exists(),
-        ~select(due.c.message_id).where(_PENDING).exists(),
+        ~select(due.c.message_id).where(PENDING).exists(),
     )
 )
 _TWICE = (
@@ -179,12 +124,22 @@ _subjects = msgspec.json.Decoder(tuple[str, ...]).decode
 def reconcile(db: Connection, clinic: str, patients: Sequence[str], now: Instant) -> None:
     """Bring the pending rows of these patients to what their agenda says. Doing it twice changes nothing."""
     _lock(db, clinic, patients, now)
-    book = read_book(db, clinic, patients, now, pending=True)
+    known = book.read_book(db, clinic, patients, now, pending=True)
     changes = _Changes(clinic, now)
-    for patient, facts in book.facts.items():
-        _compare(agenda(facts, now, now + HORIZON), book.rows.get(patient, []), patient, changes)
+    _shift(db, clinic, known.facts.values(), now)
+    for patient, facts in known.facts.items():
+        _compare(agenda(facts, now, now + HORIZON), known.rows.get(patient, []), facts, changes)
     changes.write(db)
-    _extend(db, clinic, list(book.facts), now + HORIZON)
+    _extend(db, clinic, list(known.facts), now + HORIZON)
+
+
+def _shift(db: Connection, clinic: str, everybody: Iterable[Facts], now: Instant) -> None:
+    """What nobody could be asked in time, and whose step says so, gets a later window; the facts follow."""
+    for facts in everybody:
+        shifted = [it for it in facts.check_ins if is_to_be_shifted(it, now)] if not facts.silent else ()
+        if shifted:
+            moved = {it.id: checkins.shift(db, clinic, it, now) for it in shifted}
+            facts.check_ins = [moved.get(it.id, it) for it in facts.check_ins]
 
 
 def speaks_of(db: Connection, clinic: str, patient: str, subjects: Collection[str], now: Instant) -> bool:
@@ -197,7 +152,7 @@ def _lock(db: Connection, clinic: str, patients: Sequence[str], now: Instant) ->
     """On PostgreSQL: one planner a patient at a time, and no claim of their rows meanwhile (it skips locked ones)."""
     people.lock(db, clinic, patients)
     if db.dialect.name != "sqlite":
-        db.execute(_LOCK, {"clinic": clinic, "people": list(patients), "since": _since(db, clinic, now)}).all()
+        db.execute(_LOCK, {"clinic": clinic, "people": list(patients), "since": book.since(db, clinic, now)}).all()
 
 
 def earliest(db: Connection) -> Instant | None:
@@ -206,19 +161,13 @@ def earliest(db: Connection) -> Instant | None:
     return at
 
 
-def _since(db: Connection, clinic: str, now: Instant) -> Instant:
-    """Messages whose windows closed earlier than this are over and done with, also after days without a worker."""
-    oldest: Instant | None = db.execute(_OVERDUE, {"clinic": clinic, "now": now}).scalar()
-    return (now if oldest is None else oldest) - LOOK_BACK
-
-
 def preview(db: Connection, clinic: str, patient: str, now: Instant, until: Instant) -> Agenda:
     """What this patient would get, rows or no rows: the same function that plans, over the same facts.
 
     Messages already pending count as not yet sent; those sent since yesterday count as sent.
     """
     people.patient_of(db, clinic, patient)
-    return agenda(read_book(db, clinic, [patient], now).facts[patient], now, until)
+    return agenda(book.read_book(db, clinic, [patient], now).facts[patient], now, until)
 
 
 def behind(db: Connection, now: Instant, count: int) -> dict[str, list[str]]:
@@ -236,72 +185,6 @@ def unaccounted(db: Connection) -> int:
         walls.enter(db, clinic)
         found += sum(db.execute(statement, {"clinic": clinic}).scalar_one() for statement in (_NOWHERE, _TWICE))
     return found
-
-
-def read_book(
-    db: Connection,
-    clinic: str,
-    patients: Sequence[str],
-    now: Instant,
-    checking: Collection[str] = (),
-    pending: bool = False,
-) -> Book:
-    """Facts of many patients in a few statements, with the rows that tell what was sent; `pending` adds the others.
-
-    `checking` are messages in our own hands, which tell nobody yet.
-    """
-    addressed = addresses.living(db, clinic, patients)
-    rows: dict[str, list[Row]] = defaultdict(list)
-    for row in _read_rows(db, clinic, patients, now, pending):
-        rows[row.person_id].append(row)
-    chosen = preferences_of(db, clinic, patients)
-    asked = defaultdict(list)
-    for it in checkins.check_ins_of(db, clinic, patients, now - LOOK_BACK):
-        asked[it.patient_id].append(it)
-    courses = plans.courses_of(db, clinic, patients)
-    yesterday = (now // DAY + 719_162) * 1440  # day 719,163 is 1970-01-01: a wall no zone has passed by more than a day
-    done = completions.completions_of(db, clinic, patients, yesterday, 2**53) if courses else {}
-    facts = {
-        it.id: Facts(
-            patient_id=it.id,
-            zone=it.zone,
-            preferences=chosen.get(it.id, DEFAULT),
-            silent=silence(it),
-            reacted_at=it.reacted_at,
-            check_ins=asked.get(it.id, ()),
-            courses=courses.get(it.id, ()),
-            logged=frozenset((kept.value.plan_id, kept.wall, kept.value.exercise) for kept in done.get(it.id, ())),
-            told=_told(rows.get(it.id, ()), addressed.get(it.id, ()), checking),
-        )
-        for it in people.some_patients(db, clinic, patients)
-    }
-    return Book(facts, rows, addressed)
-
-
-def silence(patient: Patient) -> str:
-    if patient.discharged_at is not None:
-        return "discharged"
-    return "" if patient.consented else "no_consent"
-
-
-def _read_rows(db: Connection, clinic: str, who: Sequence[str], now: Instant, pending: bool) -> Iterable[Row]:
-    statement = _ROWS if pending else _TOLD
-    since = _since(db, clinic, now) if pending else now - LOOK_BACK
-    for it in db.execute(statement, {"clinic": clinic, "people": list(who), "since": since}).all():
-        state = it.due_state or it.state
-        yield Row(*it[:5], _subjects(it.subjects), state, it.fence or 0, it.reason or "", it.ended_at or 0)
-
-
-def _told(rows: Iterable[Row], reachable: Sequence[Address], checking: Collection[str]) -> list[Told]:
-    newest = max((it.added_at for it in reachable), default=-1)
-    told = []
-    for row in rows:
-        if row.state in ("accepted", "in_flight") and row.id not in checking:
-            told.append(Told(row.ended_at or row.planned_for, row.subjects))
-        elif row.state == "failed" or (row.reason == "no_address" and newest <= row.ended_at):
-            # A new address is a new chance; until then, planning it anew at every tick would be noise.
-            told.append(Told(row.ended_at, row.subjects, row.reason))
-    return told
 
 
 class _Changes:
@@ -367,7 +250,7 @@ def insert_messages(db: Connection, new: Sequence[Mapping[str, object]]) -> None
 
 
 def end(db: Connection, clinic: str, ended: Sequence[tuple[Row, str]], now: Instant) -> None:
-    """These messages will not be sent, each for its reason: out of the queue, into the history."""
+    """These messages will not be sent, or not again, each for its reason: out of the queue, into the history."""
     if not ended:
         return
     db.execute(_DROP, [{"clinic": clinic, "key_": row.key, "message": row.id} for row, _ in ended])
@@ -377,26 +260,35 @@ def end(db: Connection, clinic: str, ended: Sequence[tuple[Row, str]], now: Inst
             {
                 "clinic_id": clinic,
                 "message_id": row.id,
-                "state": ENDS.get(reason, "cancelled"),
+                "state": _ended(row, reason),
                 "reason": reason,
                 "ended_at": now,
+                "sent_at": row.sent_at or None,
             }
             for row, reason in ended
         ],
     )
-    lost = [row for row, reason in ended if reason in UNREACHED]
+    lost = [row for row, reason in ended if reason in UNREACHED or row.sent_at]
     rollup.mark(db, clinic, [(row.person_id, wall) for row in lost for _, wall in receipts.bouts_in(row.subjects)])
 
 
-def _compare(wanted: Agenda, rows: Sequence[Row], patient: str, changes: _Changes) -> None:
+def _ended(row: Row, reason: str) -> str:
+    """What a provider took before is not unsent by the reason for which nobody waits for its receipt any more."""
+    state = ENDS.get(reason, "cancelled")
+    return "accepted" if row.sent_at and state != "answered" else state
+
+
+def _compare(wanted: Agenda, rows: Sequence[Row], facts: Facts, changes: _Changes) -> None:
     pending = {row.key: row for row in rows if row.state == "pending"}
     for it in wanted.messages:
         row = pending.pop(it.key, None)
         if row is None:
-            changes.add(patient, it, sum(row.key == it.key for row in rows))
+            changes.add(facts.patient_id, it, sum(row.key == it.key for row in rows))
         elif not _stands(row, it, changes.now):
             changes.moved.append((row, it))
     changes.ended += [(row, why_not(wanted, row, changes.now)) for row in pending.values()]
+    waiting = [(row, reach.why_over(row.subjects, facts, changes.now)) for row in rows if row.state == "awaiting"]
+    changes.ended += [(row, why) for row, why in waiting if why]
 
 
 def _stands(row: Row, it: Planned, now: Instant) -> bool:

@@ -29,6 +29,8 @@ class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     allowed_until: str = "21:00"
     most_a_day: int = 3
     bout_reminders: bool = True
+    nudges: bool = True  # about a check-in that is not answered
+    check_ins: bool = True  # to be asked by message; the app still shows them, and they can still be answered
     channels: tuple[str, ...] = CHANNEL_ORDER  # in this order; the first with a living address is used
 
     @property

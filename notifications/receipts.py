@@ -1,13 +1,14 @@
 """receipts: what the app confirms of a message (shown, opened, answered), and whom no message reached."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Select, bindparam, insert, select
+from sqlalchemy import Connection, Select, bindparam, delete, insert, select
 
-from notifications.tables import message, outcome, receipt
+from notifications import addresses
+from notifications.tables import delivery, due, message, outcome, receipt
 from programs import rollup
 from programs.errors import NoSuchRecord
 from programs.instants import Instant
@@ -43,21 +44,67 @@ _REACHED = _BY_THEN.where(outcome.c.state == "accepted")
 _CONFIRMED = _OF_PATIENTS.join(
     receipt, (receipt.c.clinic_id == message.c.clinic_id) & (receipt.c.message_id == message.c.id)
 ).where(receipt.c.received_at <= bindparam("known"))
+_CONFIRMED_ONES = (
+    select(receipt.c.message_id)
+    .where(receipt.c.clinic_id == bindparam("clinic"), among(receipt.c.message_id, "ids"))
+    .distinct()
+)
+_TAKEN_AT = select(delivery.c.message_id, delivery.c.address_id).where(
+    delivery.c.clinic_id == bindparam("clinic"),
+    among(delivery.c.message_id, "ids"),
+    delivery.c.result == "accepted",
+)
+_WAIT_NO_MORE = (
+    delete(due)
+    .where(due.c.clinic_id == bindparam("clinic"), due.c.message_id == bindparam("message"), due.c.state == "awaiting")
+    .returning(due.c.sent_at)
+)
 _subjects = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
-def confirm(db: Connection, clinic: str, person: str, message_id: str, kind: Kind, at: Instant, now: Instant) -> bool:
-    """Note a receipt; False when it was known. Raises NoSuchRecord for a message that was not this person's."""
+class Receipt(NamedTuple):
+    """What an app says became of a message; `device` is the one that says so, or "" where that is not known."""
+
+    message_id: str
+    kind: Kind
+    at: Instant
+    device: str = ""
+
+
+def confirm(db: Connection, clinic: str, person: str, it: Receipt, now: Instant) -> bool:
+    """Note a receipt; False when it was known. Raises NoSuchRecord for a message that was not this person's.
+
+    Nobody waits for it any more. One that comes while it is just being sent again is found when that is settled.
+    """
+    message_id, kind = it.message_id, it.kind
     found = db.execute(_MINE, {"clinic": clinic, "person": person, "message": message_id}).first()
     if found is None:
         raise NoSuchRecord("message", message_id)
     if db.execute(_KNOWN, {"clinic": clinic, "message": message_id, "kind_": kind}).first() is not None:
         return False
-    row = {"clinic_id": clinic, "message_id": message_id, "kind": kind, "happened_at": min(at, now)}
+    row = {"clinic_id": clinic, "message_id": message_id, "kind": kind, "happened_at": min(it.at, now)}
     db.execute(insert(receipt), {**row, "received_at": now})
+    addresses.revive(db, clinic, person, message_id, it.device)
+    sent = db.execute(_WAIT_NO_MORE, {"clinic": clinic, "message": message_id}).first()
+    if sent is not None:
+        ended = {"clinic_id": clinic, "message_id": message_id, "state": "accepted", "reason": "confirmed"}
+        db.execute(insert(outcome), {**ended, "ended_at": now, "sent_at": sent.sent_at})
     if found.state != "accepted":
         rollup.mark(db, clinic, [(person, wall) for _, wall in bouts_in(_subjects(found.subjects))])
     return True
+
+
+def confirmed(db: Connection, clinic: str, ids: Sequence[str]) -> set[str]:
+    """Which of these messages the app has confirmed."""
+    return set(db.execute(_CONFIRMED_ONES, {"clinic": clinic, "ids": list(ids)}).scalars())
+
+
+def taken_at(db: Connection, clinic: str, ids: Sequence[str]) -> dict[str, Counter[str]]:
+    """Message id -> address id -> how often a provider took it there."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for id, address in db.execute(_TAKEN_AT, {"clinic": clinic, "ids": list(ids)}):
+        found[id][address] += 1
+    return found
 
 
 def unreached(

@@ -5,18 +5,18 @@ Every write is guarded by the claim's fence, so that a worker which slept past i
 
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from notifications import addresses, receipts
-from notifications.addresses import Address
+from notifications import addresses, alerts, reach, receipts
 from notifications.agenda import BOUT_WINDOW
+from notifications.book import Row
 from notifications.channels import Accepted, Gone, Later, Outcome, Refused
 from notifications.claiming import Claimed, postpone
-from notifications.outbox import Row
+from notifications.reach import Address
 from notifications.tables import delivery, due, message, outcome
 from programs import checkins, rollup, walls
 from programs.instants import HOUR, MINUTE, SECOND, Instant
@@ -65,6 +65,11 @@ _KNOWN = select(message.c.id).where(message.c.clinic_id == bindparam("clinic"), 
 _NOTED = select(delivery.c.message_id, delivery.c.fence).where(
     delivery.c.clinic_id == bindparam("clinic"), among(delivery.c.message_id, "ids")
 )
+_AWAIT = (
+    update(due)
+    .where(due.c.clinic_id == bindparam("clinic"), due.c.key == bindparam("key_"), due.c.fence == bindparam("held"))
+    .values(wake_at=bindparam("at"), state="awaiting", sent_at=bindparam("sent"))
+)
 _INSERT_DELIVERY, _INSERT_OUTCOME = insert(delivery), insert(outcome)
 
 
@@ -88,31 +93,94 @@ def _settle_clinic(
     ours = [it for it in results if held.get(it.claimed.row.key) == it.claimed.fence]
     late = [it for it in results if held.get(it.claimed.row.key) != it.claimed.fence]
     _note_tries(db, clinic, ours + _not_noted(db, clinic, late), now)
-    dropped, outcomes, later, asked, counted = [], [], [], [], []
-    for result in ours:
-        it = result.claimed
-        state, reason = _verdict(result)
+    confirmed = _confirmed(db, clinic, ours)
+    _note_unconfirmed(db, clinic, ours, confirmed, now)
+    it = _sorted_out(ours, confirmed, now, chance)
+    if it.ended:
+        db.execute(_DROP, [{"clinic": clinic, "key_": one.row.key, "held": one.fence} for one, _, _ in it.ended])
+        db.execute(_INSERT_OUTCOME, [_outcome(clinic, *ended, now) for ended in it.ended])
+    if it.awaiting:
+        db.execute(_AWAIT, [_awaiting(clinic, one, now) for one in it.awaiting])
+    postpone(db, clinic, it.later)
+    checkins.asked(db, clinic, it.asked, now)
+    rollup.mark(db, clinic, [wall for one, state, _ in it.ended for wall in _counted(one.row, state, now)])
+    accepted = sum(state == "accepted" for _, state, _ in it.ended)
+    tally.accepted += accepted + len(it.awaiting)
+    tally.ended += len(it.ended) - accepted
+    tally.postponed += len(it.later)
+
+
+class _SortedOut(NamedTuple):
+    ended: list[tuple[Claimed, str, str]]  # with state and reason
+    awaiting: list[Claimed]
+    later: list[tuple[Row, int, Instant]]
+    asked: list[str]  # check-ins that a provider took the prompt of
+
+
+def _sorted_out(results: Sequence[Sent], confirmed: Collection[str], now: Instant, chance: random.Random) -> _SortedOut:
+    found = _SortedOut([], [], [], [])
+    for result in results:
+        it, (state, reason) = result.claimed, _verdict(result)
         if state == "":
-            later.append((it.row, it.fence, now + _pause(result, chance)))
+            found.later.append((it.row, it.fence, _next_try(it, now + _pause(result, chance))))
             continue
-        dropped.append({"clinic": clinic, "key_": it.row.key, "held": it.fence})
-        outcomes.append(
-            {"clinic_id": clinic, "message_id": it.row.id, "state": state, "reason": reason, "ended_at": now}
-        )
-        counted += _counted(it.row, state, now)
         if state == "accepted":
-            asked += [
-                subject.removeprefix("check_in:") for subject in it.row.subjects if subject.startswith("check_in:")
-            ]
-    if dropped:
-        db.execute(_DROP, dropped)
-        db.execute(_INSERT_OUTCOME, outcomes)
-    postpone(db, clinic, later)
-    checkins.asked(db, clinic, asked, now)
-    rollup.mark(db, clinic, counted)
-    tally.accepted += sum(row["state"] == "accepted" for row in outcomes)
-    tally.ended += sum(row["state"] != "accepted" for row in outcomes)
-    tally.postponed += len(later)
+            found.asked.extend(one.removeprefix("check_in:") for one in it.row.subjects if one.startswith("check_in:"))
+        if state == "accepted" and it.row.id in confirmed:
+            found.ended.append((it, "accepted", "confirmed"))
+        elif state == "accepted" and waits(result, now):
+            found.awaiting.append(it)
+        else:
+            found.ended.append((it, state, reason))
+    return found
+
+
+def waits(result: Sent, now: Instant) -> bool:
+    """Whether what a provider took is over only with the app's receipt, or without one after the whole ladder."""
+    row = result.claimed.row
+    return (
+        reach.tries_of(row.subjects) > 0
+        and all(it.address.channel in reach.CONFIRMING for it in result.tries if isinstance(it.outcome, Accepted))
+        and now < reach.ends_at(row.sent_at or now, row.closes)
+    )
+
+
+def _next_try(it: Claimed, at: Instant) -> Instant:
+    """What a provider took before is not tried for ever: its time is up with its window, or when its nudge may come."""
+    return min(at, reach.ends_at(it.row.sent_at, it.row.closes)) if it.row.sent_at else at
+
+
+def _awaiting(clinic: str, it: Claimed, now: Instant) -> dict[str, object]:
+    sent = it.row.sent_at or now
+    at = min(now + reach.RECEIPT_TAKES, reach.ends_at(sent, it.row.closes))
+    return {"clinic": clinic, "key_": it.row.key, "held": it.fence, "at": at, "sent": sent}
+
+
+def _outcome(clinic: str, it: Claimed, state: str, reason: str, now: Instant) -> dict[str, object]:
+    sent = it.row.sent_at or (now if state == "accepted" else None)
+    ended = {"state": state, "reason": reason, "ended_at": now, "sent_at": sent}
+    return {"clinic_id": clinic, "message_id": it.row.id, **ended}
+
+
+def _confirmed(db: Connection, clinic: str, results: Sequence[Sent]) -> set[str]:
+    """A phone confirms what it shows before a batch is settled, as often as not."""
+    ids = [it.claimed.row.id for it in results if _taken(it)]
+    return receipts.confirmed(db, clinic, ids) if ids else set()
+
+
+def _note_unconfirmed(
+    db: Connection, clinic: str, results: Sequence[Sent], confirmed: Collection[str], now: Instant
+) -> None:
+    """One more message at these addresses; the same one sent again is none."""
+    new = [it for it in results if it.claimed.row.id not in confirmed]
+    ids = [it.id for result in new for it in _taken(result) if it.id not in result.claimed.tried]
+    addresses.count_unconfirmed(db, clinic, ids, now)
+
+
+def _taken(result: Sent) -> list[Address]:
+    """The addresses that took it just now and whose app says what becomes of it."""
+    taken = [it.address for it in result.tries if isinstance(it.outcome, Accepted)]
+    return [it for it in taken if it.channel in reach.CONFIRMING and not result.claimed.row.key.startswith(alerts.KEYS)]
 
 
 def _counted(row: Row, state: str, now: Instant) -> list[tuple[str, int]]:
@@ -175,6 +243,8 @@ def _verdict(result: Sent) -> tuple[str, str]:
         return "accepted", next(it.address.channel for it in result.tries if isinstance(it.outcome, Accepted))
     if any(isinstance(it, Later) for it in results):
         return "", ""
+    if result.claimed.row.sent_at:
+        return "accepted", "no_receipt"
     if any(isinstance(it, Refused) for it in results):
         return "failed", "refused"
     return "suppressed", "no_address"

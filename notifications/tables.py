@@ -33,7 +33,9 @@ message = Table(
 )
 Index(None, message.c.clinic_id, message.c.person_id, message.c.closes)
 
-due = Table(  # one row a pending message, one message a key; a claim is a wake_at a lease ahead and a fence one higher
+# One row a pending message, one message a key; a claim is a wake_at a lease ahead and a fence one higher. `awaiting` is
+# what a provider took and the app has not confirmed: `sent_at` is when it was taken first.
+due = Table(
     "due",
     metadata,
     ID("clinic_id", primary_key=True),
@@ -45,7 +47,8 @@ due = Table(  # one row a pending message, one message a key; a claim is a wake_
     Column("lane", SmallInteger, nullable=False),
     Column("tries", SmallInteger, nullable=False),  # in a row, of the same sort: what the next pause follows from
     Column("trouble", String(64), nullable=False),  # what was raised at the last try, by the name of its class
-    one_of("state", "pending", "in_flight", *SET_ASIDE),
+    INSTANT("sent_at", nullable=True),
+    one_of("state", "pending", "in_flight", "awaiting", *SET_ASIDE),
     belongs_to("message", "message_id"),
     sqlite_with_rowid=False,
 )
@@ -62,6 +65,7 @@ outcome = Table(  # append-only
     Column("state", String(16), nullable=False),
     Column("reason", String(64), nullable=False),
     INSTANT("ended_at"),
+    INSTANT("sent_at", nullable=True),  # when a provider took it first
     one_of("state", *STATES),
     belongs_to("message", "message_id"),
 )
@@ -94,6 +98,10 @@ address = Table(
     Column("gone_reason", Text),
     ID("device_id", nullable=True),  # what it was registered with; it ends with it
     ID("endpoint", nullable=True),  # digest of a push endpoint, which one person has at a time
+    # Messages taken here since the app last confirmed one, and when the first and the last of them were.
+    Column("unconfirmed", Integer, nullable=False, server_default="0"),
+    INSTANT("unconfirmed_since", nullable=True),
+    INSTANT("unconfirmed_last", nullable=True),
 )
 Index(None, address.c.clinic_id, address.c.person_id)
 
@@ -126,6 +134,16 @@ receipt = Table(  # append-only: what the app says it did with a message
     INSTANT("happened_at"),
     INSTANT("received_at"),
     one_of("kind", "shown", "opened", "answered"),
+    belongs_to("message", "message_id"),
+)
+
+snooze = Table(  # append-only: "remind me later", once a message; what it leads to is another message
+    "snooze",
+    metadata,
+    ID("clinic_id", primary_key=True),
+    ID("message_id", primary_key=True),
+    INSTANT("snoozed_at"),
+    INSTANT("until_at"),
     belongs_to("message", "message_id"),
 )
 

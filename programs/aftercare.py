@@ -11,12 +11,18 @@ what an answer means hangs on whether it is that of the evening, of 24 h, of 48 
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Literal, get_args
 
 import msgspec
 
 from programs.errors import Invalid, did_you_mean
 from programs.instants import DAY, HOUR, Instant
 from programs.questions import BY_ID
+
+Late = Literal["catch_up", "shift", "skip"]
+"""What becomes of a check-in that cannot be asked in time, after an outage or a session recorded late: asked while its
+window is open; given a later window of the same length; or, over an hour late, not asked."""
+LATES: tuple[Late, ...] = get_args(Late)
 
 
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -29,6 +35,7 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     conditional: bool = False
     also: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    late: Late = "catch_up"
 
 
 PROTOCOL = (
@@ -36,7 +43,7 @@ PROTOCOL = (
     Step("day1", 24 * HOUR, 24 * HOUR, 40 * HOUR),
     Step("day2", 42 * HOUR, 48 * HOUR, 62 * HOUR),
     Step("day3", 66 * HOUR, 72 * HOUR, 86 * HOUR, conditional=True),
-    Step("day7", 6 * DAY + 12 * HOUR, 7 * DAY, 8 * DAY + 12 * HOUR),
+    Step("day7", 6 * DAY + 12 * HOUR, 7 * DAY, 8 * DAY + 12 * HOUR, late="shift"),
 )
 STEPS = tuple(step.name for step in PROTOCOL)
 
@@ -84,6 +91,8 @@ class CheckIn(msgspec.Struct, frozen=True):
     closes: Instant
     asked_at: Instant | None = None
     answered_at: Instant | None = None
+    late: Late = "catch_up"
+    shifted_from: Instant | None = None
 
 
 def check_ins(patient_id: str, session_id: str, ended_at: Instant, steps: Sequence[Step] = PROTOCOL) -> list[CheckIn]:
@@ -98,9 +107,31 @@ def check_ins(patient_id: str, session_id: str, ended_at: Instant, steps: Sequen
             opens=ended_at + step.opens,
             target=ended_at + step.target,
             closes=ended_at + step.closes,
+            late=step.late,
         )
         for step in steps
     ]
+
+
+def in_time(it: CheckIn, now: Instant) -> CheckIn:
+    """As it stands when it is planned only now: one whose window is over may be shifted."""
+    return shifted(it, now) if is_to_be_shifted(it, now) else it
+
+
+def is_to_be_shifted(it: CheckIn, now: Instant) -> bool:
+    """Once, and no later than LATEST after its window: a visit of last month is not asked about."""
+    return (
+        it.late == "shift"
+        and it.state == "open"
+        and it.asked_at is None
+        and it.shifted_from is None
+        and it.closes <= now < it.closes + LATEST
+    )
+
+
+def shifted(it: CheckIn, now: Instant) -> CheckIn:
+    closes = now + min(it.closes - it.opens, LATEST)
+    return msgspec.structs.replace(it, opens=now, target=now, closes=closes, shifted_from=it.target)
 
 
 def checked(it: Protocol) -> Protocol:
@@ -112,7 +143,7 @@ def checked(it: Protocol) -> Protocol:
         if step.name in names[:at]:
             raise Invalid(f"steps/{at}/name", "is there twice")
         _check_window(step, f"steps/{at}")
-        _check_questions(step, f"steps/{at}")
+        _check_policy(step, f"steps/{at}")
         if step.conditional and (step.name != "day3" or "day2" not in names):
             problem = "is for day3 alone, which is asked if the answer of day2 says so"
             raise Invalid(f"steps/{at}/conditional", problem)
@@ -133,7 +164,12 @@ def _check_window(step: Step, where: str) -> None:
         raise Invalid(f"{where}/closes", "must be at least 16 hours after it opens", hint)
 
 
-def _check_questions(step: Step, where: str) -> None:
+def _check_policy(step: Step, where: str) -> None:
+    if step.late not in LATES:
+        raise Invalid(f"{where}/late", f"must be one of: {', '.join(LATES)}", did_you_mean(step.late, LATES))
+    if step.late == "shift" and step.closes + LATEST > TARGETS[step.name][1] * HOUR:
+        hint = "Choose “catch_up” or “skip”: what its answers mean hangs on when they are given."
+        raise Invalid(f"{where}/late", "may not be shifted", hint)
     for id in step.without:
         if id not in MAY_BE_LEFT_OUT:
             hint = f"These may be left out: {', '.join(sorted(MAY_BE_LEFT_OUT))}."

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from programs import people, questions, rules, treating, triage
-from programs.aftercare import ANSWERABLE, CheckIn, check_ins
+from programs.aftercare import ANSWERABLE, CheckIn, check_ins, in_time, shifted
 from programs.errors import Conflict, Invalid, NoSuchRecord
 from programs.ids import derived_id
 from programs.instants import HOUR, Instant
@@ -62,6 +62,8 @@ _COLUMNS = (
     check_in.c.closes,
     check_in.c.asked_at,
     check_in.c.answered_at,
+    check_in.c.late,
+    check_in.c.shifted_from,
 )
 _INSERT = insert(check_in)
 _OF_SESSION = select(*_COLUMNS).where(
@@ -94,6 +96,8 @@ _MOVE = (
         opens=bindparam("opens_"),
         target=bindparam("target_"),
         closes=bindparam("closes_"),
+        late=bindparam("late_"),
+        shifted_from=bindparam("shifted"),
     )
 )
 _STATE = (
@@ -149,11 +153,13 @@ _FLAGS = select(
 def plan_aftercare(db: Connection, clinic: str, recorded: Recorded, now: Instant) -> list[CheckIn]:
     """Make or move the check-ins of a needling session to where it now says they belong.
 
-    A check-in already asked or answered stays as it was; one whose window is over is not made. Returns all that stand.
+    A check-in already asked or answered stays as it was; one whose window is over is shifted if its step says so, or
+    is not made. Returns all that stand.
     """
     wanted = check_ins(recorded.session.patient_id, recorded.id, recorded.session.ended_at, recorded.protocol.steps)
     standing = {row.step: row for row in _rows(db, _OF_SESSION, clinic, session=recorded.id)}
-    new = [it for it in wanted if it.step not in standing and it.closes > now]
+    late = (in_time(it, now) for it in wanted if it.step not in standing)
+    new = [it for it in late if it.closes > now]
     if new:
         db.execute(_INSERT, [{"clinic_id": clinic, **msgspec.structs.asdict(it)} for it in new])
     for it in wanted:
@@ -165,8 +171,20 @@ def plan_aftercare(db: Connection, clinic: str, recorded: Recorded, now: Instant
 
 def _move(db: Connection, clinic: str, before: CheckIn, it: CheckIn) -> None:
     state = before.state if before.state != "cancelled" else it.state
-    moved = {"opens_": it.opens, "target_": it.target, "closes_": it.closes, "state_": state}
+    _put(db, clinic, msgspec.structs.replace(it, state=state))
+
+
+def _put(db: Connection, clinic: str, it: CheckIn) -> None:
+    moved = {"opens_": it.opens, "target_": it.target, "closes_": it.closes, "state_": it.state}
+    moved |= {"late_": it.late, "shifted": it.shifted_from}
     db.execute(_MOVE, {"clinic": clinic, "check_in": it.id, **moved})
+
+
+def shift(db: Connection, clinic: str, it: CheckIn, now: Instant) -> CheckIn:
+    """Give it a later window; see is_to_be_shifted."""
+    later = shifted(it, now)
+    _put(db, clinic, later)
+    return later
 
 
 def cancel_aftercare(db: Connection, clinic: str, session: str) -> None:

@@ -284,7 +284,10 @@ check_in = Table(
     INSTANT("closes"),
     INSTANT("asked_at", nullable=True),
     INSTANT("answered_at", nullable=True),
+    Column("late", String(16), nullable=False, server_default="catch_up"),  # what happens when it cannot go in time
+    INSTANT("shifted_from", nullable=True),  # its target, where a late one was given another
     one_of("state", "open", "conditional", "answered", "not_needed", "cancelled"),
+    one_of("late", "catch_up", "shift", "skip"),
     CheckConstraint("opens <= target AND target <= closes", name="window"),
     belongs_to("patient", "patient_id"),
     belongs_to("needling_session", "session_id"),

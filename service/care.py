@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from notifications import addresses, alerts, outbox, preferences, receipts
 from notifications.agenda import bout_subject, reminded_every
 from notifications.preferences import Preferences
+from notifications.receipts import Receipt
 from notifications.timing import EPOCH_DAY, zone, zone_names
 from programs import (
     activities,
@@ -373,10 +374,10 @@ def _changes_the_agenda(db: Connection, who: Who, patient: Patient, kept: Sequen
     return outbox.speaks_of(db, who.clinic, who.id, subjects, now)
 
 
-def confirm(db: Connection, who: Who, message: str, kind: receipts.Kind, at: Instant, now: Instant) -> bool:
+def confirm(db: Connection, who: Who, it: Receipt, now: Instant) -> bool:
     """The app shows, opens or has answered a message; False when it said so before."""
-    fresh = receipts.confirm(db, who.clinic, who.id, message, kind, at, now)
-    if fresh and kind != "shown":
+    fresh = receipts.confirm(db, who.clinic, who.id, it, now)
+    if fresh and it.kind != "shown":
         people.reacted(db, who.clinic, who.id, now)
     return fresh
 

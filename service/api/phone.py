@@ -11,7 +11,7 @@ from notifications import addresses
 from notifications.channels import ADDRESSES, new_address
 from notifications.channels.addresses import ConsoleAddress
 from notifications.channels.vapid import VapidKeys
-from notifications.receipts import Kind
+from notifications.receipts import Kind, Receipt
 from programs.instants import Instant
 from service import care
 from service.api.call import ApiRequest, Call, at_clinic, at_me
@@ -94,7 +94,8 @@ async def get_push_key(request: ApiRequest) -> ASGIResponse:
 async def confirm_message(request: ApiRequest) -> ASGIResponse:
     """Say that a message was shown, opened or answered."""
     call = await at_me(request)
-    return await call.once(200, _confirm, call.who, await call.body(ReceiptIn), call.now)
+    device = call.held.id if call.held.use == "device" else ""
+    return await call.once(200, _confirm, call.who, await call.body(ReceiptIn), device, call.now)
 
 
 def _checked(it: Any, call: Any) -> tuple[str, dict[str, Any]]:
@@ -118,8 +119,8 @@ def _put(db: Connection, call: Call, id: str, kind: str, value: dict[str, Any]) 
     return AddressOut(id=id, channel=kind)
 
 
-def _confirm(db: Connection, who: Who, it: ReceiptIn, now: Instant) -> ReceiptOut:
-    fresh = care.confirm(db, who, it.message_id, it.kind, instant(it.at, "/at"), now)
+def _confirm(db: Connection, who: Who, it: ReceiptIn, device: str, now: Instant) -> ReceiptOut:
+    fresh = care.confirm(db, who, Receipt(it.message_id, it.kind, instant(it.at, "/at"), device), now)
     return ReceiptOut(message_id=it.message_id, result="noted" if fresh else "known")
 
 

@@ -9,10 +9,10 @@ from litestar import Response, get, post
 from litestar.params import FromPath, FromQuery
 from sqlalchemy import Connection
 
-from notifications import alerts, outbox
+from notifications import alerts, book
 from notifications.alerts import Told
+from notifications.book import Row
 from notifications.escalation import ON_CALL
-from notifications.outbox import Row
 from notifications.timing import zone
 from programs import adherence, checkins, gates, needling, people, plans, silence
 from programs.adherence import Adherence
@@ -113,7 +113,7 @@ def raised(db: Connection, clinic: str, flags: Sequence[Flag]) -> list[Raised]:
 
 def _unreached(db: Connection, clinic: str, patients: Sequence[Patient], now: Instant) -> list[tuple[Patient, str]]:
     """Whom a message of the last two days did not reach, and why; the latest attempt decides."""
-    rows = outbox.read_book(db, clinic, [it.id for it in patients], now).rows
+    rows = book.read_book(db, clinic, [it.id for it in patients], now).rows
     found = ((it, _why_unreached(rows.get(it.id, ()))) for it in patients)
     return [(it, why) for it, why in found if why]
 

@@ -7,6 +7,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from notifications import addresses
+from notifications.receipts import Receipt
 from programs.errors import NoSuchRecord
 from service import care
 from service.api.call import checked_id
@@ -22,7 +23,8 @@ async def open_message(request: PageRequest, message: FromPath[str]) -> Response
     here = await visitor(request)
     if here is not None and here.who.kind == "patient":
         try:
-            await here.db.write(care.confirm, here.who, checked_id(message, "message"), "opened", here.now, here.now)
+            opened = Receipt(checked_id(message, "message"), "opened", here.now)
+            await here.db.write(care.confirm, here.who, opened, here.now)
         except NoSuchRecord:
             return go("/today")
     return go("/")

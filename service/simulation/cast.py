@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
+from notifications.receipts import Receipt
 from notifications.timing import zone
 from programs import checkins, exercises, needling, people, plans, templates
 from programs.completions import Completion
@@ -190,7 +191,7 @@ class Cast:
             for task in today.tasks
             if task.bout.wall <= here + EARLY and roll() < like.exercises
         ]
-        opened = self.write(care.confirm, part.who, message, "opened", self.now, self.now)
+        opened = self.write(care.confirm, part.who, Receipt(message, "opened", self.now), self.now)
         # All at once: they share one commit.
         await asyncio.gather(opened, *said, *did)
 

@@ -102,7 +102,7 @@ def test_reminders_that_are_switched_off_leave_the_check_ins() -> None:
 
 @pytest.mark.parametrize(
     ("days", "reminded"),
-    [(0, 28), (2, 28), (3, 14), (9, 14), (10, 4), (29, 4), (30, 2), (90, 2)],
+    [(0, 28), (1, 28), (2, 14), (9, 14), (10, 4), (29, 4), (30, 2), (90, 2)],
 )
 def test_reminders_thin_out_with_the_days_without_a_sign_of_life(days: int, reminded: int) -> None:
     known = facts(courses=[course()], reacted_at=NOON - days * DAY)

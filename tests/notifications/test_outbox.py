@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, insert, select
 
 from notifications import claiming, outbox, settling
 from notifications.agenda import Reason
+from notifications.book import PENDING
 from notifications.channels import Accepted
 from notifications.claiming import Claimed
 from notifications.outbox import insert_messages
@@ -28,7 +29,7 @@ from tests.world import BEN, CLINIC, DOV, NOON, OTHER, assignment, patient, popu
 
 ROWS = (
     select(message, due.c.state, due.c.wake_at, due.c.fence, outcome.c.state.label("ended"), outcome.c.reason)
-    .outerjoin(due, outbox._PENDING)
+    .outerjoin(due, PENDING)
     .outerjoin(outcome, (outcome.c.clinic_id == message.c.clinic_id) & (outcome.c.message_id == message.c.id))
     .order_by(message.c.planned_at, message.c.key)
 )

@@ -12,7 +12,9 @@ from click.testing import CliRunner
 from sqlalchemy import Connection, insert, update
 
 from notifications import outbox, receipts
+from notifications.book import Row
 from notifications.preferences import Preferences
+from notifications.receipts import Receipt
 from notifications.tables import message
 from programs import adherence, plans, rollup
 from programs.completions import Completion
@@ -156,7 +158,7 @@ async def test_what_nobody_was_told_of_counts_anew_when_a_message_is_settled(cli
         row: dict[str, Any] = {"clinic_id": CLINIC, "id": "m", "person_id": "flo", "kind": "bout", "key": subject}
         row |= {"planned_for": NOON + DAY, "closes": now, "subjects": (subject,), "reasons": (), "planned_at": NOON}
         db.execute(insert(message), row)
-        it = outbox.Row("m", "flo", subject, NOON + DAY, now, (subject,), "pending", 0, "", 0)
+        it = Row("m", "flo", subject, NOON + DAY, now, (subject,), "pending", 0, "", 0)
         outbox.end(db, CLINIC, [(it, "window_over")], now)
 
     async def not_reached() -> int:
@@ -169,7 +171,7 @@ async def test_what_nobody_was_told_of_counts_anew_when_a_message_is_settled(cli
     await clinic.write(settle)
     assert await not_reached() == 2
     await clinic.write(roll, now)
-    await clinic.write(receipts.confirm, CLINIC, "flo", "m", "shown", NOON + DAY, now)
+    await clinic.write(receipts.confirm, CLINIC, "flo", Receipt("m", "shown", NOON + DAY), now)
     assert await not_reached() == 0
 
 

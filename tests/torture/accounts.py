@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, case, func, select
 
 from notifications import outbox
-from notifications.tables import message, outcome
+from notifications.book import PENDING
+from notifications.tables import due, message, outcome
 
 
 class Account(NamedTuple):
-    """A message and how it ended; `state` is empty while it is pending."""
+    """A message and how it ended; `state` is empty while it is pending, and "accepted" from the moment a provider took
+    it, though it waits for its receipt still."""
 
     id: str
     person: str
@@ -20,8 +22,16 @@ class Account(NamedTuple):
     reason: str
 
 
-_ACCOUNTS = select(message.c.id, message.c.person_id, message.c.subjects, outcome.c.state, outcome.c.reason).outerjoin(
-    outcome, (outcome.c.clinic_id == message.c.clinic_id) & (outcome.c.message_id == message.c.id)
+_ACCOUNTS = (
+    select(
+        message.c.id,
+        message.c.person_id,
+        message.c.subjects,
+        func.coalesce(outcome.c.state, case((due.c.sent_at.is_not(None), "accepted"))),
+        outcome.c.reason,
+    )
+    .outerjoin(outcome, (outcome.c.clinic_id == message.c.clinic_id) & (outcome.c.message_id == message.c.id))
+    .outerjoin(due, PENDING)
 )
 
 
