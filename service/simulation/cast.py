@@ -171,11 +171,17 @@ class Cast:
                 self.stage.at(self.now + chance.randint(2 * MINUTE, 50 * MINUTE), lambda: self.acknowledge(who))
             return
         part = self.parts[who]
+        self.stage.at(self.now, lambda: self.show(part, message))
         if part.gone or part.looking or part.chance.random() >= part.person.habits.looks:
             return
         part.looking = True
         wait = round(part.chance.expovariate(1 / part.person.habits.delay) * MINUTE)
         self.stage.at(self.now + MINUTE + min(wait, 14 * HOUR), lambda: self.look(part, message))
+
+    async def show(self, part: Part, message: str) -> None:
+        """A phone shows what a push brings, and its app says so, whether anybody looks or not."""
+        if "web_push" in part.person.channels:
+            await self.write(care.confirm, part.who, Receipt(message, "shown", self.now), self.now)
 
     async def look(self, part: Part, message: str) -> None:
         """Open a message, answer what is open, do what is due by now."""

@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from notifications import outbox
-from notifications.tables import message, outcome
+from notifications.book import PENDING
+from notifications.tables import due, message, outcome
 from notifications.timing import zone
 from programs import people, walls
 from programs.instants import DAY, HOUR, MINUTE, Instant, moment, say
@@ -30,7 +31,8 @@ SILENCED = ("consent withdrawn", "discharged")
 
 
 class Message(NamedTuple):
-    """A message as the database has it; `state` is "pending" for one that has not ended."""
+    """A message as the database has it; `state` is "pending" for one that has not ended, `taken` whether a provider is
+    said to have taken it."""
 
     who: Who
     id: str
@@ -40,6 +42,7 @@ class Message(NamedTuple):
     state: str
     reason: str
     ended_at: Instant
+    taken: bool
 
 
 class Check(NamedTuple):
@@ -61,8 +64,10 @@ _MESSAGES = (
         outcome.c.state,
         outcome.c.reason,
         outcome.c.ended_at,
+        func.coalesce(outcome.c.sent_at, due.c.sent_at),
     )
     .outerjoin(outcome, (outcome.c.clinic_id == message.c.clinic_id) & (outcome.c.message_id == message.c.id))
+    .outerjoin(due, PENDING)
     .where(message.c.clinic_id == bindparam("clinic"))
     .order_by(message.c.planned_for, message.c.person_id, message.c.key)
 )
@@ -79,10 +84,10 @@ def messages(db: Connection) -> list[Message]:
 
 
 def _message(row: Any) -> Message:
-    clinic, kind, person, id, planned_for, subjects, state, reason, ended_at = row
+    clinic, kind, person, id, planned_for, subjects, state, reason, ended_at, sent_at = row
     who = Who(clinic, "clinician" if kind == "alert" else "patient", person)
     state, reason = state or "pending", reason or ""
-    return Message(who, id, kind, planned_for, _subjects(subjects), state, reason, ended_at or 0)
+    return Message(who, id, kind, planned_for, _subjects(subjects), state, reason, ended_at or 0, sent_at is not None)
 
 
 class Delivered(NamedTuple):
@@ -215,13 +220,13 @@ class Proof:
         return Check("clinicians are told at once of what cannot wait", len(self.journal.flagged), broken)
 
     def _conserved(self) -> Check:
-        """Every message is pending or ended, and accepted exactly where a channel took it."""
+        """Every message is pending or ended, and noted as taken exactly where a channel took it."""
         taken = {it.message.id for it in self.delivered}
-        accepted = {it.id for it in self.messages if it.state == "accepted"}
+        noted = {it.id for it in self.messages if it.taken}
         broken = [f"{self.unaccounted} messages are unaccounted for"] if self.unaccounted else []
         broken += ["a channel took what is no message" for _ in self.unknown]
-        broken += ["taken, and not written down so" for _ in taken - accepted]
-        broken += ["written down as accepted, and never taken" for _ in accepted - taken]
+        broken += ["taken, and not written down so" for _ in taken - noted]
+        broken += ["written down as taken, and never taken" for _ in noted - taken]
         return Check("every message is pending or ended, once (conservation)", len(self.messages), broken)
 
 

@@ -93,7 +93,7 @@ def _outcomes(proof: Proof) -> list[str]:
     counts = Counter((it.kind, it.state) for it in proof.messages)
     rows = [[name, *(counts[kind, state] for state in states)] for kind, name in KINDS.items()]
     rows.append(["all", *(sum(counts[kind, state] for kind in KINDS) for state in states)])
-    merged = sum(len(it.subjects) > 1 for it in proof.messages if it.state == "accepted")
+    merged = sum(len(it.subjects) > 1 for it in proof.messages if it.taken)
     return [
         *table([["messages", *states], *rows]),
         f"{merged:,} of those accepted said several things at once.",

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import Connection, select
 
 from notifications import addresses, claiming, outbox, settling
-from notifications.channels import Accepted, Gone, Later, Outcome, Parcel, Refused
-from notifications.channels.addresses import ConsoleAddress
+from notifications.channels import Accepted, Channel, Gone, Later, Outcome, Parcel, Refused
+from notifications.channels.addresses import ConsoleAddress, EmailAddress
 from notifications.settling import Sent, Try
 from notifications.tables import delivery as tries
 from notifications.tables import due, message, outcome
@@ -50,6 +50,14 @@ class Wire:
 
     async def close(self) -> None:
         return None
+
+
+class Mail(Wire):
+    kind: ClassVar[str] = "email"
+    Address: ClassVar[type[msgspec.Struct]] = EmailAddress
+
+    async def send(self, address: Any, parcel: Parcel) -> Outcome:
+        return await super().send(ConsoleAddress(address.mailbox), parcel)
 
 
 async def run_until(worker: Worker, clock: SetClock, until: Instant) -> None:
@@ -281,10 +289,12 @@ async def test_what_is_claimed_is_claimed_by_nobody_else_until_the_lease_ends(cl
 
 
 async def test_an_alert_does_not_wait_for_a_provider_that_is_down(clinic: Database) -> None:
-    await clinic.write(care.put_address, BEN, "ben", "ben-push", "web_push", {"label": "ben's phone"}, NOON)
+    mailbox = {"mailbox": "ben@clinic.example"}
+    await clinic.write(care.put_address, BEN, "ben", "ben-mail", "email", mailbox, NOON)
     await clinic.write(care.answer, ADA, "s1-evening", {"rf_bleed": True}, NOON + HOUR, NOON + HOUR)
-    down, desk = Wire(lambda *_: Later("503")), Wire()
-    worker = Worker(clinic, {"web_push": down, "console": desk}, SetClock(NOON + HOUR))
+    down, desk = Mail(lambda *_: Later("503")), Wire()
+    channels: dict[str, Channel] = {"email": down, "console": desk}
+    worker = Worker(clinic, channels, SetClock(NOON + HOUR))
     await worker.turn()
     assert [label for _, label, _ in desk.taken] == ["ben's desk"]
     assert ("alert", "accepted") in [(key.partition(":")[0], state) for key, state, _ in await ends(clinic)]
