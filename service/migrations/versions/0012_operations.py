@@ -24,7 +24,9 @@ def upgrade() -> None:
     with op.batch_alter_table("due", table_kwargs=WITHOUT_ROWID) as due:
         for name in ("lane", "tries", "trouble"):
             due.alter_column(name, server_default=None)
-        due.create_check_constraint(op.f(STATE), "state IN ('pending', 'in_flight', 'awaiting', 'quarantined', 'restored')")
+        due.create_check_constraint(
+            op.f(STATE), "state IN ('pending', 'in_flight', 'awaiting', 'quarantined', 'restored')"
+        )
     op.create_index("ix_due_turn", "due", ["lane", "clinic_id", "wake_at", "key"], unique=False)
 
 
