@@ -44,10 +44,10 @@ due = Table(
     INSTANT("wake_at"),
     Column("state", String(16), nullable=False),
     Column("fence", Integer, nullable=False),
+    INSTANT("sent_at", nullable=True),
     Column("lane", SmallInteger, nullable=False),
     Column("tries", SmallInteger, nullable=False),  # in a row, of the same sort: what the next pause follows from
     Column("trouble", String(64), nullable=False),  # what was raised at the last try, by the name of its class
-    INSTANT("sent_at", nullable=True),
     one_of("state", "pending", "in_flight", "awaiting", *SET_ASIDE),
     belongs_to("message", "message_id"),
     sqlite_with_rowid=False,
