@@ -1,13 +1,10 @@
-"""E-mail through the operator's own mail server (SMTP). Plain text; it neither retries nor reads bounces."""
+"""E-mail through the operator's own mail server (SMTP). It neither retries nor reads bounces; see letter.py."""
 
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from email.header import Header
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime, formataddr, parseaddr
+from email.utils import formataddr, parseaddr
 from typing import ClassVar, Literal
 from urllib.parse import urlsplit
 
@@ -16,8 +13,8 @@ import msgspec
 
 from notifications.channels import Accepted, Gone, Later, Outcome, Parcel, Refused
 from notifications.channels.addresses import EmailAddress, check_mailbox
+from notifications.channels.letter import CRLF, Sender, write
 
-CRLF = "\r\n"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 UNAVAILABLE = 421
 # Codes that say the mailbox is gone, unless the enhanced code behind them (RFC 3463) blames something else: a relay
@@ -78,6 +75,7 @@ class Email:
         """`now`: seconds since 1970."""
         self._smtp = smtp
         self._now = now
+        self._sender = Sender(smtp.header, smtp.mailbox, smtp.public_url)
         self._lock = asyncio.Lock()
         self._client = aiosmtplib.SMTP(
             hostname=smtp.host,
@@ -96,7 +94,7 @@ class Email:
         except ValueError:
             return Gone("mailbox cannot be written to")
         try:
-            message = write(self._smtp, address.mailbox, parcel, self._now())
+            message = write(self._sender, address.mailbox, parcel, self._now())
         except ValueError:
             return Refused("title or address of the link does not fit a header")
         async with self._lock:
@@ -147,30 +145,6 @@ class Email:
             return False
         await self._client.mail(self._smtp.mailbox, options=options)
         return True
-
-
-def write(smtp: Smtp, mailbox: str, parcel: Parcel, now: float) -> bytes:
-    """The whole message. ValueError where a word holds a line break, as that would begin another header.
-
-    The headers are written here, as EmailMessage spoils those that pass 78 characters: it encodes or cuts a long token
-    such as a URL, and loses spaces of words that are not ASCII. With one click to unsubscribe: RFC 8058.
-    """
-    if not (parcel.title + parcel.language + parcel.delivery_id).isprintable():
-        raise ValueError("a line break in a header")
-    headers = {
-        "From": smtp.header,
-        "To": mailbox,
-        "Subject": Header(parcel.title, header_name="Subject").encode(linesep=CRLF),
-        "Date": format_datetime(datetime.fromtimestamp(now, UTC)),
-        "Message-ID": f"<{parcel.delivery_id}@{smtp.mailbox.rpartition('@')[2]}>",
-        "List-Unsubscribe": f"<{smtp.public_url.rstrip('/')}/unsubscribe/{parcel.delivery_id}>",
-        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-        "Auto-Submitted": "auto-generated",
-        "Content-Language": parcel.language,
-    }
-    content = EmailMessage(policy=SMTP)
-    content.set_content(f"{parcel.body}\n\n{parcel.link(smtp.public_url)}\n", cte="quoted-printable")
-    return "".join(f"{name}: {text}{CRLF}" for name, text in headers.items()).encode() + content.as_bytes()
 
 
 def outcome(trouble: Exception) -> Outcome:

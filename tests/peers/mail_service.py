@@ -35,7 +35,15 @@ class Mail(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        return str(self.message.get_content()).replace("\r\n", "\n")
+        return self._part("plain")
+
+    @property
+    def html(self) -> str:
+        return self._part("html")
+
+    def _part(self, kind: str) -> str:
+        part = self.message.get_body((kind,))
+        return "" if part is None else str(part.get_content()).replace("\r\n", "\n")
 
 
 class MailService:

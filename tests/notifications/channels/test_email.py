@@ -8,6 +8,7 @@ from collections.abc import Callable
 from email import message_from_bytes
 from email.header import decode_header, make_header
 from email.utils import formataddr, parseaddr
+from html.parser import HTMLParser
 from pathlib import Path
 
 import msgspec
@@ -20,11 +21,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from notifications.channels import Accepted, Gone, Later, Parcel, Refused
 from notifications.channels.addresses import EmailAddress
 from notifications.channels.email import Email, Smtp
-from tests.notifications.channels.conftest import Clock, smtp_to
+from notifications.channels.letter import Sender, write
+from tests.notifications.channels.conftest import AT_START, PUBLIC_URL, Clock, smtp_to
 from tests.notifications.channels.test_addresses import MAILBOXES, NOT_MAILBOXES
-from tests.peers.mail_service import DROP, HANG, OK, MailService, Stage
+from tests.peers.mail_service import DROP, HANG, OK, Mail, MailService, Stage
 
 ADA = EmailAddress("ada@example.org")
+TEXT = (
+    "You have a new check-in.\n\nhttps://care.example.org/open/5fJx0Q\n\n"
+    "Stop e-mail from Homestretch:\nhttps://care.example.org/unsubscribe/0198c2f4-7a.1\n"
+)
 
 
 async def test_a_mailbox_receives_what_was_worded_and_nothing_more(
@@ -43,11 +49,51 @@ async def test_a_mailbox_receives_what_was_worded_and_nothing_more(
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         "Auto-Submitted": "auto-generated",
         "Content-Language": "en",
-        "Content-Type": 'text/plain; charset="utf-8"',
-        "Content-Transfer-Encoding": "quoted-printable",
         "MIME-Version": "1.0",
+        "Content-Type": 'multipart/alternative; boundary="=_homestretch"',
     }
-    assert mail.text == "You have a new check-in.\n\nhttps://care.example.org/open/5fJx0Q\n"
+    assert mail.text == TEXT
+    assert mail.message.defects == []
+    assert all(part.defects == [] for part in mail.message.walk())
+
+
+@pytest.mark.parametrize(("language", "button"), [("en", "Open Home"), ("es", "Abrir Home"), ("xx", "Open Home")])
+def test_the_html_says_the_same_words_and_loads_nothing(language: str, button: str, parcel: Parcel) -> None:
+    worded = msgspec.structs.replace(parcel, language=language, body='<b>Tú & "yo"</b> ' * 9, path="/open/a?b&c='\"<")
+    sender = Sender("Clinic", "aftercare@clinic.example", PUBLIC_URL)
+    mail = Mail("", "", write(sender, "ada@example.org", worded, AT_START), False)
+    read = Page()
+    read.feed(mail.html)
+    link, stop = worded.link(PUBLIC_URL), f"{PUBLIC_URL}/unsubscribe/{parcel.delivery_id}"
+    assert read.links == [link, link, stop]
+    assert read.words[0] == "Homestretch"
+    assert read.words[1] == worded.body.strip()
+    assert read.words[2].startswith(button)
+    assert read.language == language
+    assert set(read.tags) <= {"html", "head", "meta", "title", "body", "div", "p", "a"}, "no image, font or script"
+    assert "url(" not in mail.html
+    for line in filter(None, mail.text.split("\n")):
+        assert line.rstrip(":").strip() in [*read.words, *read.links]
+
+
+class Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.words: list[str] = []
+        self.tags: list[str] = []
+        self.language = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        given = dict(attrs)
+        self.language = given.get("lang") or self.language
+        if tag == "a":
+            self.links.append(str(given["href"]))
+
+    def handle_data(self, data: str) -> None:
+        if data.strip():
+            self.words.append(data.strip())
 
 
 async def test_a_repeat_has_the_same_message_id_and_is_listed_once(
