@@ -24,7 +24,7 @@ from programs.schedule import Course, day_of
 from programs.silence import Silent
 from programs.treating import Sight
 from programs.triage import TIERS
-from service import care, counting, rulebook
+from service import care, counting, rights, rulebook
 from service.access import sight_of
 from service.care import Who
 from service.console.doors import clinician_here
@@ -57,10 +57,12 @@ class Listed(NamedTuple):
 
 
 class Board(NamedTuple):
-    """`unreached` says why; `silent` are closed check-ins without an answer, by patient; `after` opens the next page of
-    patients, or is "". `held` are plans whose phase a gate or an alarm holds, one a patient and needling session.
+    """`asked` is how many ask to be erased, for those who run the clinic; `unreached` says why; `silent` are closed
+    check-ins without an answer, by patient; `after` opens the next page of patients, or is "". `held` are plans whose
+    phase a gate or an alarm holds, one a patient and needling session.
     """
 
+    asked: int
     flags: list[Raised]
     held: list[tuple[Patient, Standing]]
     unreached: list[tuple[Patient, str]]
@@ -78,6 +80,7 @@ def board(db: Connection, who: Who, after: str, now: Instant) -> Board:
     flags = checkins.flags_of(db, clinic, open_only=True, count=MOST_FLAGS, sight=sight)
     shown = [it for it in everybody if it.id > after]
     return Board(
+        asked=len(rights.waiting(db, clinic)) if who.kind == "admin" else 0,
         flags=raised(db, clinic, flags),
         held=_held(db, clinic, current, now),
         unreached=_unreached(db, clinic, current, now),

@@ -27,7 +27,7 @@ from programs.templates import Template
 from service import care
 from service.care import Who
 from service.console.doors import Here, clinician_here
-from service.console.forms import PageRequest, Typed, hold_from, one_of, session_from, typed
+from service.console.forms import PageRequest, Typed, confirmed, hold_from, one_of, session_from, typed
 from service.console.pages import go, page
 from service.console.plan_forms import Choices, choices_of, terms_from, title_from
 from service.console.profile import AHEAD, fresh
@@ -225,7 +225,7 @@ def _keep(db: Connection, who: Who, patient_and_plan: tuple[str, str], it: Typed
 @post("/clinic/patients/{id:str}/plans/{plan:str}/end")
 async def end(request: PageRequest, id: FromPath[str], plan: FromPath[str]) -> Response[str]:
     here = await clinician_here(request)
-    _check_confirmed(await typed(request))
+    confirmed(await typed(request))
     await here.db.write(care.end_plan, here.who, id, plan, None, here.now)
     return go(f"/clinic/patients/{id}")
 
@@ -238,7 +238,7 @@ async def consent(request: PageRequest, id: FromPath[str]) -> Response[str]:
     """`given` is yes or no: a toggle sent twice must not toggle twice."""
     here = await clinician_here(request)
     it = await typed(request)
-    _check_confirmed(it)
+    confirmed(it)
     await here.db.write(_change, here.who, id, "consented", it["given"] == "yes", here.now)
     return go(f"/clinic/patients/{id}")
 
@@ -247,7 +247,7 @@ async def consent(request: PageRequest, id: FromPath[str]) -> Response[str]:
 async def discharge(request: PageRequest, id: FromPath[str]) -> Response[str]:
     here = await clinician_here(request)
     it = await typed(request)
-    _check_confirmed(it)
+    confirmed(it)
     at = None if it["back"] == "yes" else here.now
     await here.db.write(_change, here.who, id, "discharged_at", at, here.now)
     return go(f"/clinic/patients/{id}")
@@ -260,11 +260,6 @@ def _change(db: Connection, who: Who, id: str, column: str, value: Any, now: Ins
     # A second press of the button finds it done: consent as wanted, discharged at whatever time.
     if standing != value and (column != "discharged_at" or (standing is None) != (value is None)):
         care.change_patient(db, who, id, before.version, {column: value}, now)
-
-
-def _check_confirmed(it: Typed) -> None:
-    if it["confirmed"] != "yes":
-        raise Invalid("confirmed", "tick the box to say that you mean it")
 
 
 ROUTES = [session_form, record, plan_form, assign, hold, release, keep, end, consent, discharge]

@@ -59,6 +59,12 @@ def one_of(known: Sequence[str], text: str, field: str) -> Any:
     return text
 
 
+def confirmed(it: Typed) -> None:
+    """What cannot be taken back has a box to tick."""
+    if it["confirmed"] != "yes":
+        raise Invalid("confirmed", "tick the box to say that you mean it")
+
+
 def a_number(text: str, field: str) -> int | None:
     if not text:
         return None

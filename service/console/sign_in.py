@@ -39,7 +39,12 @@ NOT_KNOWN = (
 UNREACHED = "That sign-in does not answer as it should. Please try again in a while."
 NO_PASSKEY = "This passkey did not sign you in. Try again, or use your password."
 TOO_LATE = "That took too long, or was done already. Please start again."
-THEN = {"": "", "account": "/account", "staff": "/clinic/staff"}  # a page that asks who is there again
+THEN = {
+    "": "",
+    "account": "/account",
+    "staff": "/clinic/staff",
+    "requests": "/clinic/requests",
+}  # a page that asks who is there again
 
 
 class Proof(NamedTuple):

@@ -93,6 +93,7 @@ VISIT = {
 PROGRAM = {"id": "made-once", "template": "general_hip", "times": "09:00", "starts_on": "2026-06-02", "do": "save"}
 MAIL = {"channel": "email", "mailbox": "somebody@example.org"}
 WHY = "She fainted in the waiting room."
+MEANT = {"confirmed": "yes"}
 
 API = "/api/v1/clinics/{clinic}"
 ROWS: Mapping[str, Row] = {
@@ -276,6 +277,19 @@ ROWS: Mapping[str, Row] = {
     "POST /clinic/patients/{id}/phones/{device}/end": Row(
         "staff", {"id": "patient", "device": "device"}, form={}, ok=SEEN_OTHER
     ),
+    "GET /clinic/patients/{id}/record": Row("staff", ID),
+    "GET /clinic/patients/{id}/record/copy.json": Row("admin", ID),
+    "GET /clinic/patients/{id}/record/copy.html": Row("admin", ID),
+    "GET /clinic/patients/{id}/record/access": Row("admin", ID, query="lists=yes"),
+    "POST /clinic/patients/{id}/record/unenrol": Row("staff", ID, form=MEANT, ok=SEEN_OTHER),
+    "POST /clinic/patients/{id}/record/erasure": Row("staff", ID, form=MEANT, ok=SEEN_OTHER),
+    "POST /clinic/patients/{id}/record/erasure/refuse": Row("admin", ID, form={**MEANT, "reason": WHY}, ok=(409,)),
+    "POST /clinic/patients/{id}/record/erasure/approve": Row(
+        "admin", ID, form={**MEANT, "ground": "asked"}, ok=SEEN_OTHER
+    ),
+    "POST /clinic/patients/{id}/record/legal-hold": Row("admin", ID, form={**MEANT, "reason": WHY}, ok=SEEN_OTHER),
+    "POST /clinic/patients/{id}/record/legal-hold/release": Row("admin", ID, form={**MEANT, "reason": WHY}, ok=(409,)),
+    "GET /clinic/requests": Row("admin"),
     # pages of patients
     "GET /today": Row("patient"),
     "GET /today/check-ins/{id}": Row("patient", {"id": "check_in"}),
@@ -300,6 +314,12 @@ ROWS: Mapping[str, Row] = {
     "POST /activities/{id}/end": Row("patient", {"id": "activity"}, form={}, ok=SEEN_OTHER),
     "GET /progress": Row("patient"),
     "GET /phones": Row("patient"),
+    "GET /record": Row("patient"),
+    "GET /record/copy.json": Row("patient"),
+    "GET /record/copy.html": Row("patient"),
+    "GET /record/access": Row("patient"),
+    "POST /record/unenrol": Row("patient", form=MEANT),
+    "POST /record/erasure": Row("patient", form=MEANT, ok=SEEN_OTHER),
     "POST /phones/{device}/end": Row("patient", {"device": "device"}, form={}, ok=SEEN_OTHER),
     # whoever comes by
     "GET /": Row("anybody", ok=SEEN_OTHER),
