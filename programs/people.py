@@ -26,6 +26,9 @@ class Stamp(NamedTuple):
 
 Role = Literal["clinician", "admin"]
 ROLES: tuple[Role, ...] = ("clinician", "admin")
+LinkFactor = Literal["spoken", "birth_year"]
+LEAST_MINUTES, MOST_MINUTES = 5, 240  # of home exercises a day that a clinic may set
+LINK_FACTORS: tuple[LinkFactor, ...] = ("spoken", "birth_year")
 
 
 class Opening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,6 +68,8 @@ class ClinicSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     minutes_a_day: int = 30  # of home exercises; above it a clinician is warned when assigning [P]
     triage_off: TriageOff | None = None
     watch: Watch = Watch()
+    # What a link that lets a phone in asks for besides, as it does not travel with the link. A relative knows the year.
+    link_factor: LinkFactor = "spoken"
     monitoring_labels: Mapping[str, str] = {}  # what the clinic calls each tier of monitoring.py
 
 

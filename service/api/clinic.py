@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from programs import people
 from programs.instants import Instant
+from programs.people import LEAST_MINUTES, MOST_MINUTES, LinkFactor
 from service import care
 from service.api.call import ApiRequest, at_clinic
 from service.api.doc import Doc
@@ -36,15 +37,18 @@ class ClinicOut(Out, frozen=True, kw_only=True):
 
 class SettingsIn(Body, frozen=True, kw_only=True):
     """What is left out stays as it is. `clinicians_see_all`: clinicians stand in for each other and see every patient;
-    if false, they see those they treat. `minutes_a_day`: a plan above it is warned of."""
+    if false, they see those they treat. `minutes_a_day`: a plan above it is warned of. `link_factor`: what a link that
+    lets a phone in asks for besides, six digits somebody says or the year of birth."""
 
     clinicians_see_all: bool | UnsetType = UNSET
-    minutes_a_day: Annotated[int, Meta(ge=5, le=240)] | UnsetType = UNSET
+    minutes_a_day: Annotated[int, Meta(ge=LEAST_MINUTES, le=MOST_MINUTES)] | UnsetType = UNSET
+    link_factor: LinkFactor | UnsetType = UNSET
 
 
 class SettingsOut(Out, frozen=True, kw_only=True):
     clinicians_see_all: bool
     minutes_a_day: int
+    link_factor: LinkFactor
 
 
 @get("/clinics/{clinic:str}", doc=Doc(gives=ClinicOut))
@@ -64,7 +68,11 @@ async def change_settings(request: ApiRequest) -> ASGIResponse:
 def _change(db: Connection, who: Who, it: SettingsIn, now: Instant) -> SettingsOut:
     named = {name: value for name, value in msgspec.structs.asdict(it).items() if value is not UNSET}
     after = care.change_settings(db, who, named, now)
-    return SettingsOut(clinicians_see_all=after.clinicians_see_all, minutes_a_day=after.minutes_a_day)
+    return SettingsOut(
+        clinicians_see_all=after.clinicians_see_all,
+        minutes_a_day=after.minutes_a_day,
+        link_factor=after.link_factor,
+    )
 
 
 def _clinic(db: Connection, who: Who) -> ClinicOut:

@@ -25,8 +25,9 @@ from service.errors import Wrong, invalid
 
 
 class EnrolmentIn(Body, frozen=True, kw_only=True):
-    """`screen` is for a patient who is there and scans it; `link` is sent, and asks for a second thing: the year of
-    birth where you give it (it is not kept), else six digits you get to tell them, never in the same message."""
+    """`screen` is for a patient who is there and scans it; `link` is sent, and asks for a second thing, which the
+    clinic's settings choose: six digits you get to tell them, never in the same message, or the year of birth, which
+    you then give here. It is not kept."""
 
     way: Way
     birth_year: Annotated[int, Meta(ge=1900, le=2100)] | None = None

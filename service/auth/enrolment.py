@@ -2,7 +2,7 @@
 
 It knows no door and no page. A code is 192 random bits; only its hash is kept, and a patient has one at a time, so that
 a new one voids the old. One that is sent by link travels through mailboxes, so it needs a second thing that does not
-travel with it: the year of birth, or six digits said at the desk. Both are hashed together with the code, so what is
+travel with it: the year of birth or six digits said at the desk, as the clinic chose. Both are hashed together with the code, so what is
 kept tells nobody either. Neither a year nor six digits can be guessed in five tries; then the code is void.
 """
 
@@ -92,15 +92,18 @@ _TRY = (
 
 
 def make_code(db: Connection, who: Who, patient: str, way: Way, birth_year: int | None, now: Instant) -> Made:
-    """A new code, which voids any before. By link it asks for the year of birth, or, without one, six digits we make.
+    """A new code, which voids any before. By link it asks for what the clinic chose: the year of birth, which is given
+    here and not kept, or six digits we make.
 
-    Raises NoSuchRecord, Conflict for a discharged patient, Invalid for a year nobody alive was born in.
+    Raises NoSuchRecord, Conflict for a discharged patient, Invalid for a year nobody alive was born in, or for none.
     """
     if people.patient_of(db, who.clinic, patient).discharged_at is not None:
         raise Conflict("the patient is discharged", "This patient is discharged. Take them up again first.")
-    factor: Factor = "none" if way == "screen" else "spoken" if birth_year is None else "birth_year"
+    factor: Factor = "none" if way == "screen" else people.clinic_of(db, who.clinic).settings.link_factor
     spoken = f"{secrets.randbelow(10**DIGITS):0{DIGITS}}" if factor == "spoken" else ""
-    second = _year(birth_year, now) if factor == "birth_year" and birth_year is not None else spoken
+    second = _year(birth_year, now) if factor == "birth_year" else spoken
+    if birth_year is not None and factor != "birth_year":
+        raise Invalid("birth_year", "is not what is asked for here", "Leave it out; the clinic’s settings decide.")
     it = Made(FIRST[factor] + secrets.token_urlsafe(24), spoken, way, factor, now + GOOD_FOR[way])
     _keep(db, who, patient, it, second, now)
     audit.note(db, who.clinic, str(who), "make enrolment code", patient, patient, now)
@@ -126,8 +129,10 @@ def _keep(db: Connection, who: Who, patient: str, it: Made, second: str, now: In
     db.execute(insert(enrolment), row)
 
 
-def _year(year: int, now: Instant) -> str:
+def _year(year: int | None, now: Instant) -> str:
     this = moment(now).year
+    if year is None:
+        raise Invalid("birth_year", "must be given", "Links of this clinic ask for it; the clinic’s settings decide.")
     if not this - OLDEST <= year <= this:
         raise Invalid("birth_year", f"must be from {this - OLDEST} to {this}")
     return str(year)

@@ -68,7 +68,7 @@ async def let_in(request: PageRequest, id: FromPath[str]) -> Response[str]:
     it = await typed(request)
     try:
         way = one_of(WAYS, it["way"], "way")
-        year = a_number(it["birth_year"], "birth_year") if way == "link" else None
+        year = a_number(it["birth_year"], "birth_year")
         made: Made = await here.db.write(enrolment.make_code, here.who, id, way, year, here.now)
     except Invalid as error:
         return await _show(here, id, error=error, status=422)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 
 from notifications import addresses
 from programs.instants import MINUTE
+from programs.people import change_settings
 from programs.tables import metadata
 from service.auth import limits
 from service.care import Who
@@ -58,6 +59,7 @@ async def test_a_link_needs_the_second_thing_and_says_how_many_tries_are_left(ap
     problem = await api.problem("POST", REDEEM, None, {"code": code, "second": "x"})
     assert problem == (422, [("/second", "is not right: 4 tries are left", "")])
     assert (await api("POST", REDEEM, None, {"code": code, "second": spoken})).status_code == 200
+    await api.db.write(change_settings, CLINIC, {"link_factor": "birth_year"})
     code, _ = await code_of(api, "link", birth_year=1984)
     last = [await api.problem("POST", REDEEM, None, {"code": code, "second": "1985"}) for _ in range(5)][-1]
     assert "is void now" in last[1][0][1]
@@ -191,6 +193,7 @@ async def test_what_is_no_redeeming_is_said_to_be_none(api: Api, body: Any, stat
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_year_nobody_was_born_in_makes_no_link(api: Api) -> None:
+    await api.db.write(change_settings, CLINIC, {"link_factor": "birth_year"})
     for year, status in ((1890, 422), (1905, 422), (2027, 422), (1984, 200)):
         reply = await api("POST", ENROLMENT, BEN, {"way": "link", "birth_year": year})
         assert reply.status_code == status, year

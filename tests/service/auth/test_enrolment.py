@@ -13,6 +13,7 @@ from service.auth import enrolment
 from service.auth.devices import devices_of, name_of
 from service.auth.enrolment import MOST_TRIES, LetIn, Made, Missed, ended, make_code, redeem
 from service.auth.tokens import find_token
+from service.care import Who
 from service.database import Database, connect
 from service.errors import Refused
 from service.tables import audit
@@ -34,6 +35,22 @@ def outcome(db: Connection, code: str, second: str = "", now: Instant = NOON) ->
         return redeem(db, code, second, LABEL, now)
     except Refused as refused:
         return refused.detail
+
+
+def linked(db: Connection, who: Who, patient: str, year: int | None) -> Made:
+    """A link of a clinic that asks for the year of birth, where there is one, else for digits."""
+    people.change_settings(db, who.clinic, {"link_factor": "birth_year" if year else "spoken"})
+    return make_code(db, who, patient, "link", year, NOON)
+
+
+async def test_a_link_asks_for_what_the_clinic_chose_and_for_nothing_else(world: Database) -> None:
+    with pytest.raises(Invalid, match="not what is asked"):
+        await world.write(make_code, BEN, "ada", "link", 1984, NOON)
+    await world.write(people.change_settings, CLINIC, {"link_factor": "birth_year"})
+    with pytest.raises(Invalid, match="must be given"):
+        await world.write(make_code, BEN, "ada", "link", None, NOON)
+    assert (await world.write(make_code, BEN, "ada", "screen", None, NOON)).factor == "none"
+    assert (await world.write(make_code, DOV, "eve", "link", None, NOON)).factor == "spoken", "another clinic's choice"
 
 
 async def test_a_code_on_the_screen_lets_one_phone_in(world: Database) -> None:
@@ -70,7 +87,7 @@ async def test_it_is_good_until_its_time_is_over(world: Database, way: Any, good
 async def test_a_link_asks_for_what_did_not_travel_with_it(
     world: Database, year: int | None, typed: str, right: bool
 ) -> None:
-    made = await world.write(make_code, BEN, "ada", "link", year, NOON)
+    made = await world.write(linked, BEN, "ada", year)
     assert made.spoken == "" if year else len(made.spoken) == 6
     done = await world.write(outcome, made.code, typed.format(made.spoken, made.spoken))
     assert isinstance(done, LetIn if right else Missed)
@@ -78,13 +95,13 @@ async def test_a_link_asks_for_what_did_not_travel_with_it(
 
 async def test_digits_may_be_typed_as_they_were_said(world: Database) -> None:
     for between in (" ", "-", " - "):
-        made = await world.write(make_code, BEN, "ada", "link", None, NOON)
+        made = await world.write(linked, BEN, "ada", None)
         said = between.join((made.spoken[:3], made.spoken[3:]))
         assert isinstance(await world.write(outcome, made.code, said), LetIn)
 
 
 async def test_five_wrong_tries_void_it(world: Database) -> None:
-    made = await world.write(make_code, BEN, "ada", "link", None, NOON)
+    made = await world.write(linked, BEN, "ada", None)
     missed = [await world.write(outcome, made.code, "wrong") for _ in range(MOST_TRIES)]
     assert missed == [Missed(left) for left in (4, 3, 2, 1, 0)]
     assert await world.write(outcome, made.code, made.spoken) == ended().detail
@@ -93,14 +110,14 @@ async def test_five_wrong_tries_void_it(world: Database) -> None:
 
 
 async def test_the_last_try_may_be_the_right_one(world: Database) -> None:
-    made = await world.write(make_code, BEN, "ada", "link", None, NOON)
+    made = await world.write(linked, BEN, "ada", None)
     for _ in range(MOST_TRIES - 1):
         await world.write(outcome, made.code, "wrong")
     assert isinstance(await world.write(outcome, made.code, made.spoken), LetIn)
 
 
 async def test_two_hundred_guesses_at_once_are_five(world: Database) -> None:
-    made = await world.write(make_code, BEN, "ada", "link", 1984, NOON)
+    made = await world.write(linked, BEN, "ada", 1984)
     guesses = [world.write(outcome, made.code, str(1900 + number % 84)) for number in range(200)]
     done = await asyncio.gather(*guesses)
     assert sorted(it.tries_left for it in done if isinstance(it, Missed)) == [0, 1, 2, 3, 4]
@@ -117,7 +134,7 @@ async def test_a_new_code_voids_the_one_before(world: Database) -> None:
 async def test_whatever_is_wrong_with_a_code_is_said_in_the_same_words(world: Database) -> None:
     """Never made, used, too late, replaced, voided, of a patient discharged since: nobody learns which."""
     used, late, replaced, voided, gone = [
-        (await world.write(make_code, who, patient, "link", 1984, NOON)).code
+        (await world.write(linked, who, patient, 1984)).code
         for who, patient in ((BEN, "ada"), (DOV, "eve"), (BEN, "ada"), (BEN, "ada"), (BEN, "ada"))
     ]
 
@@ -139,15 +156,15 @@ async def test_no_code_is_made_for_whom_there_is_not_or_who_was_discharged(world
         await world.write(make_code, BEN, "ada", "screen", None, NOON)
     for year in (1905, 2027):
         with pytest.raises(Invalid, match="birth_year"):
-            await world.write(make_code, DOV, "eve", "link", year, NOON)
+            await world.write(linked, DOV, "eve", year)
 
 
 async def test_what_is_kept_opens_nothing_and_tells_no_second_thing(world: Database) -> None:
     def kept(db: Connection) -> str:
         return str(db.execute(select(table)).all()) + str(db.execute(select(audit)).all())
 
-    made = await world.write(make_code, BEN, "ada", "link", None, NOON)
-    born = await world.write(make_code, DOV, "eve", "link", 1984, NOON)
+    made = await world.write(linked, BEN, "ada", None)
+    born = await world.write(linked, DOV, "eve", 1984)
     rows = await world.read(kept)
     assert len(made.code) > 32, "192 bits and a letter"
     for secret in (made.code, made.spoken, born.code, "1984"):
@@ -158,7 +175,7 @@ async def test_no_table_of_hashes_made_beforehand_helps_whoever_has_a_copy(world
     """The same year of birth is another hash with each code; there are only some 120 years to try."""
 
     def sealed(db: Connection) -> str:
-        make_code(db, DOV, "eve", "link", 1984, NOON)
+        linked(db, DOV, "eve", 1984)
         return str(db.execute(select(table.c.factor_hash)).scalar_one())
 
     assert len({await world.write(sealed) for _ in range(5)}) == 5
@@ -194,7 +211,7 @@ async def test_every_step_is_noted(world: Database) -> None:
         ).all()
         return [(row.who, row.what, row.patient_id) for row in rows if "enrolment" in row.what or "phone" in row.what]
 
-    made = await world.write(make_code, BEN, "ada", "link", None, NOON)
+    made = await world.write(linked, BEN, "ada", None)
     await world.write(outcome, made.code, "wrong")
     await world.write(outcome, made.code, made.spoken, NOON + SECOND)
     assert await world.read(noted) == [

@@ -6,11 +6,13 @@ import re
 import httpx
 
 from programs.instants import DAY, MINUTE
+from programs.people import change_settings
 from service.clock import SetClock
 from service.console.cookies import COOKIE
+from service.database import Database
 from tests.service.console.conftest import ORIGIN, Browser
 from tests.service.console.reader import Reader
-from tests.world import ADA, BEN, DOV, EVE
+from tests.world import ADA, BEN, CLINIC, DOV, EVE
 
 PAGE = "/clinic/patients/ada/phones"
 LINK = re.compile(rf'value="({ORIGIN}/enrol#([^"]+))"')
@@ -39,8 +41,11 @@ async def test_the_clinic_shows_a_code_and_the_patient_is_in(browser: Browser) -
     assert code not in text
 
 
-async def test_a_link_comes_with_six_digits_to_say_or_asks_for_the_year_of_birth(browser: Browser) -> None:
-    code, reply = await made(browser, way="link", birth_year="")
+async def test_a_link_comes_with_six_digits_to_say_or_asks_for_the_year_of_birth(
+    browser: Browser, world: Database
+) -> None:
+    assert 'name="birth_year"' not in (await browser(BEN).get(PAGE)).text
+    code, reply = await made(browser, way="link")
     digits = re.search(r'class="spoken">(\d{3} \d{3})<', reply.text)
     assert digits
     wrong = await browser(None).post("/enrol", data={"code": code, "second": "1984"})
@@ -48,16 +53,20 @@ async def test_a_link_comes_with_six_digits_to_say_or_asks_for_the_year_of_birth
     assert "That is not right: 4 tries are left." in wrong.text
     assert Reader(wrong.text).form("/enrol").fields["code"] == code, "not to be typed again"
     assert "Hello Ada" in (await browser(None).post("/enrol", data={"code": code, "second": digits[1]})).text
+    await world.write(change_settings, CLINIC, {"link_factor": "birth_year"})
+    assert 'name="birth_year"' in (await browser(BEN).get(PAGE)).text
     code, reply = await made(browser, way="link", birth_year="1984")
     assert "spoken" not in reply.text
     assert "1984" not in reply.text
     assert "Hello Ada" in (await browser(None).post("/enrol", data={"code": code, "second": "1984"})).text
 
 
-async def test_whatever_else_is_typed_is_said(browser: Browser) -> None:
+async def test_whatever_else_is_typed_is_said(browser: Browser, world: Database) -> None:
+    await world.write(change_settings, CLINIC, {"link_factor": "birth_year"})
     for form, said in (
         ({"way": "pigeon"}, "way: must be one of: screen, link."),
         ({"way": "link", "birth_year": "84"}, "birth year: must be from 1906 to 2026."),
+        ({"way": "link", "birth_year": ""}, "birth year: must be given."),
         ({"way": "link", "birth_year": "MCM"}, "birth year: must be a whole number."),
     ):
         reply = await browser(BEN).post(PAGE, data=form)
