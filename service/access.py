@@ -193,6 +193,8 @@ LINES: Mapping[str, Line] = {
     "POST /clinic/patients/{id}/record/legal-hold": Line(ADMIN, "", "patient:id"),
     "POST /clinic/patients/{id}/record/legal-hold/release": Line(ADMIN, "", "patient:id"),
     "GET /clinic/requests": Line(ADMIN),
+    "GET /clinic/settings": Line(ADMIN),
+    "POST /clinic/settings": Line(ADMIN),
     # how somebody of staff signs in
     "GET /clinic/staff": Line(ADMIN),
     "POST /clinic/staff": Line(ADMIN),

@@ -95,6 +95,7 @@ _OF_PATIENT = (
         audit.c.number < bindparam("before"),
         audit.c.at >= bindparam("since"),
         audit.c.at < bindparam("until"),
+        audit.c.who != bindparam("but"),
     )
     .order_by(audit.c.number.desc())
     .limit(bindparam("count"))
@@ -174,13 +175,14 @@ def links(db: Connection, clinic: str, after: int, count: int) -> list[Link]:
 
 class Asked(NamedTuple):
     """How `many` rows of one patient, at most: `before` a number, from `since` until before `until`; with `lists`, also
-    who looked at what concerns nobody in particular."""
+    who looked at what concerns nobody in particular; without `own`, not what they did themself."""
 
     many: int
     before: int | None = None
     since: Instant | None = None
     until: Instant | None = None
     lists: bool = False
+    own: bool = True
 
 
 EVER = 2**53
@@ -190,6 +192,7 @@ def links_of(db: Connection, clinic: str, patient: str, it: Asked) -> list[Link]
     """What concerns one patient, latest first."""
     values = {"clinic": clinic, "patient": patient, "lists": it.lists, "count": it.many}
     values |= {"before": it.before or EVER, "since": it.since or 0, "until": EVER if it.until is None else it.until}
+    values["but"] = "" if it.own else f"patient:{patient}"
     return [_link(row) for row in db.execute(_OF_PATIENT, values).all()]
 
 

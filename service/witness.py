@@ -45,6 +45,7 @@ NOTHING_OF_A_PATIENT = frozenset(
         "/api/v1/clinics/{clinic}/protocols/{id}",
         *("/clinic/rules", "/clinic/programs", "/clinic/protocol"),
         *("/clinic/staff", "/account"),  # how staff sign in
+        "/clinic/settings",
     }
 )
 REFUSALS = frozenset({401, 403, 404, 429})

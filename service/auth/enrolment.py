@@ -2,8 +2,8 @@
 
 It knows no door and no page. A code is 192 random bits; only its hash is kept, and a patient has one at a time, so that
 a new one voids the old. One that is sent by link travels through mailboxes, so it needs a second thing that does not
-travel with it: the year of birth or six digits said at the desk, as the clinic chose. Both are hashed together with the code, so what is
-kept tells nobody either. Neither a year nor six digits can be guessed in five tries; then the code is void.
+travel with it: six digits said at the desk or the year of birth, as the clinic chose. Both are hashed together with the
+code, so what is kept tells nobody either. Neither can be guessed in five tries; then the code is void.
 """
 
 import hmac

@@ -101,8 +101,13 @@ def by_subject(db: Connection, issuer: str, subject: str) -> Staff | None:
     return _staff(db.execute(_BY_SUBJECT, {"issuer": issuer, "subject": subject}).first())
 
 
+def find(db: Connection, who: Who) -> Staff | None:
+    """None for a clinician who was never invited."""
+    return _staff(db.execute(_OF, {"clinic": who.clinic, "id": who.id}).first())
+
+
 def staff_of(db: Connection, who: Who) -> Staff:
-    found = _staff(db.execute(_OF, {"clinic": who.clinic, "id": who.id}).first())
+    found = find(db, who)
     if found is None:
         raise NoSuchRecord("staff", who.id)
     return found

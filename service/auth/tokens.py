@@ -84,9 +84,6 @@ _PRESENTED = _HELD.where(token.c.hash == bindparam("hash"))
 _STANDS = select(token.c.id).where(
     token.c.clinic_id == bindparam("clinic"), token.c.id == bindparam("id"), token.c.ended_at.is_(None)
 )
-_STANDS = select(token.c.id).where(
-    token.c.clinic_id == bindparam("clinic"), token.c.id == bindparam("id"), token.c.ended_at.is_(None)
-)
 _HELD_BY = _HELD.where(
     token.c.clinic_id == bindparam("clinic"), token.c.kind == bindparam("of"), token.c.person_id == bindparam("by")
 ).order_by(token.c.seen_at.desc(), token.c.id)

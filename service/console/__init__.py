@@ -28,6 +28,7 @@ from service.console import (
     programs,
     record,
     rules,
+    settings,
     sign_in,
     today,
 )
@@ -40,7 +41,7 @@ ROUTES = [
             *(sign_in.ROUTES + joining.ROUTES + account.ROUTES + colleagues.ROUTES),
             *links.ROUTES,
             *(today.ROUTES + activities.ROUTES + clinic.ROUTES + rules.ROUTES + emergency.ROUTES + profile.ROUTES),
-            *(record.ROUTES + own_record.ROUTES),
+            *(record.ROUTES + own_record.ROUTES + settings.ROUTES),
             *(entries.ROUTES + adherence.ROUTES + monitoring.ROUTES + phones.ROUTES + keys.ROUTES + programs.ROUTES),
         ],
         before_request=doors.same_site,

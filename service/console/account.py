@@ -24,7 +24,9 @@ TOO_LATE = Invalid("one_time_code", "came too late", "Load the page anew, and tr
 
 
 class Account(NamedTuple):
-    it: Staff
+    """`it` is None for somebody of a demonstration, who never signed in by anything of their own."""
+
+    it: Staff | None
     keys: list[Kept]
     codes_left: int
     sessions: list[Held]
@@ -32,7 +34,7 @@ class Account(NamedTuple):
 
 def account(db: Connection, who: Who, now: Instant) -> Account:
     left = staff.recovery_codes_left(db, who)
-    return Account(staff.staff_of(db, who), staff.passkeys_of(db, who), left, tokens.tokens_of(db, who, now))
+    return Account(staff.find(db, who), staff.passkeys_of(db, who), left, tokens.tokens_of(db, who, now))
 
 
 @get("/account")
@@ -132,8 +134,9 @@ async def begin_passkey(request: PageRequest) -> Response[str]:
         return await _page(request, here, Invalid("passkey", "needs this server to have a name"))
     state = State(challenge=passkeys.new_challenge())
     code = await here.db.write(tickets.make_ticket, "factor", here.who, state, here.now)
-    found: Account = await here.db.read(account, here.who, here.now)
-    options = passkeys.to_make(site, here.who, found.it.email, state.challenge, [it.key for it in found.keys])
+    it: Staff = await here.db.read(staff.staff_of, here.who)
+    keys: list[Kept] = await here.db.read(staff.passkeys_of, here.who)
+    options = passkeys.to_make(site, here.who, it.email, state.challenge, [one.key for one in keys])
     return page("passkey", here=here, code=code, options=options, label=label_of(request), script="passkeys.js")
 
 

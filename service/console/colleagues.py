@@ -7,6 +7,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 from sqlalchemy import Connection
 
+from programs import people
 from programs.errors import ProgramsError
 from programs.people import ROLES
 from service.auth import staff
@@ -66,10 +67,18 @@ async def _change(
 async def _page(
     request: PageRequest, here: Here, code: str = "", form: Typed | None = None, error: ProgramsError | None = None
 ) -> Response[str]:
-    found: list[Staff] = await here.db.read(staff.all_staff, here.who.clinic)
+    found, others = await here.db.read(_everybody, here.who.clinic)
     link = f"{desk_of(request).settings.public_url.rstrip('/')}/join#{code}" if code else ""
-    shown = {"staff": found, "link": link, "form": form or Typed(), "error": error}
+    shown = {"staff": found, "others": others, "link": link, "form": form or Typed(), "error": error}
     return page("staff", 422 if error else 200, here=here, fresh=is_fresh(request, here), **shown)
+
+
+def _everybody(db: Connection, clinic: str) -> tuple[list[Staff], list[str]]:
+    """Who was invited; and the names of who works here and was not, as an import brought them."""
+    found = staff.all_staff(db, clinic)
+    invited = {it.who.id for it in found}
+    others = [it.name for it in people.staff_of(db, clinic) if it.id not in invited and it.ended_at is None]
+    return found, sorted(others)
 
 
 ROUTES = [show, invite, disable, reset]

@@ -14,7 +14,7 @@ from service import rights
 from service.audit import Asked
 from service.care import Who
 from service.console import cookies
-from service.console.cookies import COOKIE, desk_of
+from service.console.cookies import COOKIE
 from service.console.copies import as_file, as_page
 from service.console.doors import Here, patient_here
 from service.console.forms import PageRequest, a_number, confirmed, typed
@@ -67,14 +67,15 @@ async def copy_to_read(request: PageRequest) -> Response[str]:
 
 
 @get(f"{PATH}/access")
-async def show_access(request: PageRequest, before: FromQuery[str] = "") -> Response[str]:
+async def show_access(request: PageRequest, before: FromQuery[str] = "", own: FromQuery[str] = "") -> Response[str]:
+    """Others first of all: what one did oneself is asked for."""
     here = await patient_here(request)
-    found: Readers = await here.db.read(_readers, here.who, a_number(before, "before"))
-    return page("own_access", here=here, it=found)
+    asked = Asked(LINES_A_PAGE + 1, a_number(before, "before"), lists=True, own=own == "yes")
+    found: Readers = await here.db.read(_readers, here.who, asked)
+    return page("own_access", here=here, it=found, own=own == "yes")
 
 
-def _readers(db: Connection, who: Who, before: int | None) -> Readers:
-    asked = Asked(LINES_A_PAGE + 1, before, lists=True)
+def _readers(db: Connection, who: Who, asked: Asked) -> Readers:
     return readers_of(db, who.clinic, who.id, asked, language_of(db, who.clinic, who.id))
 
 
@@ -87,7 +88,6 @@ async def unenrol(request: PageRequest) -> Response[str]:
     except Invalid as error:
         return await _page(here, error)
     await here.db.write(rights.unenrol, here.who, here.who.id, here.now)
-    desk_of(request).gate.forget(here.who)
     shown = page("unenrolled", here=None, clinic=here.clinic)
     shown.cookies.append(cookies.gone(request, COOKIE))
     return shown

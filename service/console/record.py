@@ -103,15 +103,16 @@ async def show_access(
     last: FromQuery[str] = "",
     before: FromQuery[str] = "",
     lists: FromQuery[str] = "",
+    own: FromQuery[str] = "",
 ) -> Response[str]:
     """Days are those of the clinic's clock; `first` and `last` are both included."""
     here = await clinician_here(request)
     clock = zone(here.zone)
     since = clock.instant(a_date(first, "first").toordinal(), 0) if first else None
     until = clock.instant((a_date(last, "last") + timedelta(days=1)).toordinal(), 0) if last else None
-    asked = Asked(LINES_A_PAGE + 1, a_number(before, "before"), since, until, lists == "yes")
+    asked = Asked(LINES_A_PAGE + 1, a_number(before, "before"), since, until, lists == "yes", own == "yes")
     found: Readers = await here.db.read(readers_of, here.who.clinic, id, asked)
-    return page("record_access", here=here, it=found, first=first, last=last, lists=lists)
+    return page("record_access", here=here, it=found, first=first, last=last, lists=lists, own=own)
 
 
 # ending it
@@ -120,7 +121,7 @@ async def show_access(
 @post("/clinic/patients/{id:str}/record/unenrol")
 async def unenrol(request: PageRequest, id: FromPath[str]) -> Response[str]:
     here = await clinician_here(request)
-    return await _change(request, here, id, rights.unenrol, ends=True)
+    return await _change(request, here, id, rights.unenrol)
 
 
 @post("/clinic/patients/{id:str}/record/erasure")
@@ -147,17 +148,12 @@ async def release_hold(request: PageRequest, id: FromPath[str]) -> Response[str]
     return await _change(request, here, id, rights.release, (await typed(request))["reason"])
 
 
-async def _change(
-    request: PageRequest, here: Here, id: str, verb: Callable[..., Any], *args: str, ends: bool = False
-) -> Response[str]:
-    """`ends`: the patient's phones, which the gate must forget."""
+async def _change(request: PageRequest, here: Here, id: str, verb: Callable[..., Any], *args: str) -> Response[str]:
     try:
         confirmed(await typed(request))
         await here.db.write(verb, here.who, id, *args, here.now)
     except (Invalid, Conflict) as error:
         return await _page(request, here, id, error)
-    if ends:
-        desk_of(request).gate.forget(Who(here.who.clinic, "patient", id))
     return go(f"/clinic/patients/{id}/record")
 
 
@@ -171,7 +167,6 @@ async def erase(request: PageRequest, id: FromPath[str]) -> Response[str]:
         await erasing.erase(here.db, desk.db, here.who, id, desk.clock, ground)
     except (Invalid, Conflict) as error:
         return await _page(request, here, id, error)
-    desk.gate.forget(Who(here.who.clinic, "patient", id))
     return go("/clinic/requests")
 
 

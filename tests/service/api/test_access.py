@@ -65,6 +65,7 @@ async def test_an_admin_lets_clinicians_see_all_and_it_holds_for_the_next_reques
     assert (await clinic("PATCH", path, ANA, {"clinicians_see_all": True})).json() == {
         "clinicians_see_all": True,
         "minutes_a_day": 30,
+        "link_factor": "spoken",
     }
     assert await names(clinic, CLEO) == ["ada", "fay"]
     await clinic("PATCH", path, ANA, {"clinicians_see_all": False})

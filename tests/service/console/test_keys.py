@@ -27,7 +27,7 @@ async def ana(world: Database, browser: Browser) -> httpx.AsyncClient:
 
 
 async def test_a_key_is_made_shown_once_and_ended(ana: httpx.AsyncClient) -> None:
-    assert 'href="/clinic/keys"' in (await ana.get("/clinic")).text
+    assert 'href="/clinic/keys"' in (await ana.get("/clinic/settings")).text
     assert "None." in (await ana.get("/clinic/keys")).text
     reply = await ana.post("/clinic/keys", data={"name": "Calendar <b>", "verbs": ["read patients", "read flags"]})
     found = re.search(r'value="(hs_([0-9a-f]+)_[^"]+)"', reply.text)

@@ -290,6 +290,12 @@ ROWS: Mapping[str, Row] = {
     "POST /clinic/patients/{id}/record/legal-hold": Row("admin", ID, form={**MEANT, "reason": WHY}, ok=SEEN_OTHER),
     "POST /clinic/patients/{id}/record/legal-hold/release": Row("admin", ID, form={**MEANT, "reason": WHY}, ok=(409,)),
     "GET /clinic/requests": Row("admin"),
+    "GET /clinic/settings": Row("admin"),
+    "POST /clinic/settings": Row(
+        "admin",
+        form={"clinicians_see_all": "no", "link_factor": "birth_year", "minutes_a_day": "30"},
+        ok=SEEN_OTHER,
+    ),
     # pages of patients
     "GET /today": Row("patient"),
     "GET /today/check-ins/{id}": Row("patient", {"id": "check_in"}),
