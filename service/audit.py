@@ -7,8 +7,8 @@ was changed, deleted, put in or moved breaks the chain at its place; one cut off
 
 import hmac
 import secrets
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, text
@@ -24,6 +24,8 @@ FORM = 1  # of what a MAC covers; a later form gets another number
 LONGEST = 64  # of an id or an address; what is longer was chosen by a caller
 SERVER = "~server"  # the chain of what belongs to no clinic: strangers who were refused
 UNKEPT = secrets.token_bytes(32)  # where no key was given, nobody can verify what is written
+NOBODY = "nobody"  # who somebody is that has not shown who they are
+ORIGIN = "origin"  # under this name a transaction keeps from where it was asked for
 DEED = "deed"  # under this name a request collects the notes of its transaction; see witness.py
 
 
@@ -104,12 +106,29 @@ _OF_PATIENT = (
 
 def note(db: Connection, clinic: str, who: str, what: str, patient: str, record: str, at: Instant) -> None:
     """In the transaction that does it: there is never one without the other."""
-    it = Note(clinic, who, what, patient, record, at)
+    _keep(db, Note(clinic, who, what, patient, record, at, db.info.get(ORIGIN, "")))
+
+
+def refuse(db: Connection, clinic: str, what: str, patient: str, record: str, at: Instant) -> None:
+    """Somebody nobody knows tried what must not be; the transaction that counts it is kept."""
+    _keep(db, Note(clinic, NOBODY, what, patient, record, at, db.info.get(ORIGIN, ""), "refused"))
+
+
+def _keep(db: Connection, it: Note) -> None:
     collecting = db.info.get(DEED)
     if collecting is not None:
         collecting.append(it)
     else:
-        append(db, clinic, [it])
+        append(db, it.clinic, [it])
+
+
+def come_from(db: Connection, origin: str, verb: Callable[..., Any], *args: Any) -> Any:
+    """`verb(db, *args)` for somebody at this address who is not signed in, or only now is. Others: witness.py."""
+    db.info[ORIGIN] = origin
+    try:
+        return verb(db, *args)
+    finally:
+        del db.info[ORIGIN]
 
 
 def append(db: Connection, clinic: str, notes: Sequence[Note]) -> None:

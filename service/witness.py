@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from programs.instants import HOUR, Instant
 from service import anchors, audit
-from service.audit import DEED, SERVER, Note
+from service.audit import DEED, NOBODY, SERVER, Note
 from service.auth.peer import Network, address_of
 from service.care import Who
 from service.clock import Clock
@@ -48,6 +48,7 @@ NOTHING_OF_A_PATIENT = frozenset(
         "/clinic/settings",
     }
 )
+TRIED = frozenset({"/enrol", "/api/v1/enrolments/redeem"})  # where a 404 is a code that opens nothing
 REFUSALS = frozenset({401, 403, 404, 429})
 OWN = "read own record"
 FLUSH_AFTER = 1.0  # seconds
@@ -154,7 +155,7 @@ class Watch:
     async def _answered(self, scope: HTTPScope, status: int) -> None:
         deed: Deed | None = scope.get("state", {}).get("deed")
         if deed is None:
-            if status in (401, 403, 429):
+            if status in (401, 403, 429) or (status == 404 and scope.get("path_template") in TRIED):
                 self._stranger(scope)
             return
         self._touched.add(deed.who.clinic)
@@ -182,7 +183,13 @@ class Watch:
         one = (way_of(scope["method"], scope.get("path_template", "")).what, origin)
         if one not in self._strangers and len(self._strangers) < MOST_STRANGERS:
             self._strangers.add(one)
-            self._hold(Note(SERVER, "nobody", one[0], "", "", now, origin, "refused"))
+            self._hold(Note(SERVER, NOBODY, one[0], "", "", now, origin, "refused"))
+
+    def failed(self, scope: HTTPScope, clinic: str, what: str, record: str) -> None:
+        """Somebody could not show that they are who they say: in the chain of whose name it was. Held for a moment, as
+        a stranger's refusal is, so that it takes no longer to refuse somebody there is."""
+        origin = address_of(scope, self._proxies)
+        self._hold(Note(clinic, NOBODY, what, "", record, self._clock.now(), origin, "refused"))
 
     def _turn_hour(self, now: Instant) -> None:
         if now // HOUR != self._hour:

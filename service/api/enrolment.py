@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from programs import people
 from programs.instants import Instant
+from service import audit
 from service.api import decode
 from service.api.call import ApiRequest, Desk, at_clinic
 from service.api.doc import Doc
@@ -115,7 +116,8 @@ async def redeem(desk: Desk, address: str, it: RedeemIn) -> LetIn | Missed:
     now = desk.clock.now()
     takes = [Take(REDEEM_BY_ADDRESS, (network(address),))]
     await desk.db.write(take, takes, now)
-    done: LetIn | Missed = await desk.db.write(enrolment.redeem, it.code, it.second, it.label, now)
+    asked = (it.code, it.second, it.label, now)
+    done: LetIn | Missed = await desk.db.write(audit.come_from, address, enrolment.redeem, *asked)
     if isinstance(done, LetIn):
         await desk.db.write(give_back, takes)
     return done

@@ -157,7 +157,7 @@ def redeem(db: Connection, presented: str, second: str, label: str, now: Instant
         raise ended()
     who = Who(clinic, "patient", row.patient_id)
     if row.factor_hash is not None and not hmac.compare_digest(row.factor_hash, _sealed(presented, _plain(second))):
-        audit.note(db, who.clinic, str(who), "miss enrolment code", who.id, who.id, now)
+        audit.refuse(db, who.clinic, "miss enrolment code", who.id, who.id, now)
         return Missed(MOST_TRIES - row.tries)
     used = update(enrolment).where(enrolment.c.clinic_id == who.clinic, enrolment.c.patient_id == who.id)
     db.execute(used.values(used_at=now))

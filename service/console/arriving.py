@@ -1,10 +1,12 @@
 """A browser on its way in, as every way of signing in needs it: what it held, what it is, what it is told to keep."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from litestar import Response
 
 from programs.instants import Instant
+from service import audit
 from service.auth import passkeys, tickets
 from service.auth.devices import name_of
 from service.auth.limits import SignIn
@@ -31,6 +33,12 @@ def coming_of(request: PageRequest, now: Instant) -> Coming:
 
 def label_of(request: PageRequest) -> str:
     return name_of(request.headers.get("user-agent", ""))
+
+
+async def write(request: PageRequest, verb: Callable[..., Any], *args: Any) -> Any:
+    """For somebody not signed in yet, or no more: what is noted says from where."""
+    desk = desk_of(request)
+    return await desk.db.write(audit.come_from, address_of(request.scope, desk.settings.proxies), verb, *args)
 
 
 def attempt_of(request: PageRequest, account: str, known: Staff | None) -> SignIn:

@@ -13,6 +13,7 @@ from programs.people import ROLES
 from service.auth import staff
 from service.auth.staff import Staff
 from service.care import Who
+from service.console.arriving import write
 from service.console.cookies import desk_of
 from service.console.doors import Here, clinician_here, fresh_clinician, is_fresh
 from service.console.forms import PageRequest, Typed, one_of, typed
@@ -58,7 +59,7 @@ async def _change(
 ) -> Response[str]:
     """An e-mail address is one person's in the whole installation: so the transaction is the service's own."""
     try:
-        code = await desk_of(request).db.write(verb)
+        code = await write(request, verb)
     except ProgramsError as error:
         return await _page(request, here, form=form, error=error)
     return await _page(request, here, code=code or "")

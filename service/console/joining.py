@@ -22,7 +22,7 @@ from service.auth.peer import address_of, network
 from service.auth.staff import Factors, Staff
 from service.auth.tickets import State, Ticket
 from service.console import cookies
-from service.console.arriving import Coming, coming_of, label_of, site_of
+from service.console.arriving import Coming, coming_of, label_of, site_of, write
 from service.console.cookies import desk_of
 from service.console.forms import PageRequest, Typed, typed
 from service.console.pages import page, qr
@@ -73,7 +73,7 @@ async def finish(request: PageRequest) -> Response[str]:
         return _ask(403, NO_SUCH)
     try:
         newcomer = await _newcomer(request, joining, form)
-        token = await desk.db.write(_join, joining, newcomer, coming_of(request, desk.clock.now()))
+        token = await write(request, _join, joining, newcomer, coming_of(request, desk.clock.now()))
     except ProgramsError as error:
         return await _form(request, joining, form, error)
     if token is None:

@@ -15,6 +15,7 @@ from programs import people
 from programs.errors import Invalid
 from programs.instants import Instant
 from programs.people import Patient
+from service import audit
 from service.api.enrolment import RedeemIn, link, missed, redeem
 from service.auth import devices, enrolment
 from service.auth.devices import Device
@@ -142,7 +143,8 @@ async def leave(request: PageRequest) -> None:
     now, presented = desk.clock.now(), sent(request, COOKIE)
     before: Held | None = await desk.db.read(find_token, presented, now) if presented else None
     if before is not None and before.use == "device":
-        await desk.db.at(before.who.clinic).write(devices.end_device, before.who, before.who.id, before.id, now)
+        here, ended = address_of(request.scope, desk.settings.proxies), (before.who, before.who.id, before.id, now)
+        await desk.db.at(before.who.clinic).write(audit.come_from, here, devices.end_device, *ended)
 
 
 ROUTES = [show, let_in, end, show_own, end_own, ask, arrive]

@@ -19,8 +19,9 @@ from service.auth.oidc import Denied, Oidc, Vouched
 from service.auth.staff import Kept, Staff
 from service.auth.tickets import NOBODY, State, Ticket
 from service.auth.tokens import DEVICE, make_token
+from service.care import Who
 from service.console import cookies
-from service.console.arriving import Coming, attempt_of, coming_of, entered, entering_of, site_of
+from service.console.arriving import Coming, attempt_of, coming_of, entered, entering_of, site_of, write
 from service.console.cookies import COOKIE, ENTERING, desk_of, sent
 from service.console.forms import PageRequest, typed
 from service.console.pages import go, page, say
@@ -67,7 +68,7 @@ async def sign_in(request: PageRequest) -> Response[str]:
     await desk.db.write(limits.try_sign_in, attempt_of(request, email, known), now)
     kept = known.password if known is not None and known.ended_at is None else None
     if not await desk.passwords.fits(kept, form["password"]) or known is None or kept is None:
-        _log_refusal(known, "password")
+        _refuse(request, known.who if known else None, "password")
         return _page(request, 403, WRONG, email, form["to"])
     better = await desk.passwords.hash(form["password"]) if desk.passwords.is_old(kept) else kept
     code = await desk.db.write(_password_fits, known, better, THEN.get(form["to"], ""), now)
@@ -98,11 +99,11 @@ async def second(request: PageRequest) -> Response[str]:
     key = await _signed(request, entering, proof.passkey) if proof.passkey else None
     if key is not None and key[0].who.id != it.who.id:
         key = None
-    token = await desk.db.write(
-        _enter_by_second, attempt_of(request, it.email, it), entering, proof, key, coming_of(request, now)
+    token = await write(
+        request, _enter_by_second, attempt_of(request, it.email, it), entering, proof, key, coming_of(request, now)
     )
     if token is None:
-        _log_refusal(it, "second factor")
+        _refuse(request, it.who, "second factor")
         return await _second_page(request, entering, 403, NO_PASSKEY if proof.passkey else NO_CODE)
     return entered(request, token, entering.state.then)
 
@@ -162,12 +163,16 @@ async def sign_in_by_passkey(request: PageRequest) -> Response[str]:
     entering, desk = await entering_of(request, "passkey"), desk_of(request)
     if entering is None:
         return _page(request, 403, TOO_LATE)
-    key = await _signed(request, entering, (await typed(request))["passkey"])
-    if key is None:
-        return _page(request, 403, NO_PASSKEY)
+    answer = (await typed(request))["passkey"]
+    key = await _signed(request, entering, answer)
     coming = coming_of(request, desk.clock.now())
-    token = await desk.db.write(_enter_by_passkey, attempt_of(request, "", None), entering, key, coming)
-    return entered(request, token, entering.state.then) if token else _page(request, 403, NO_PASSKEY)
+    attempt = attempt_of(request, "", None)
+    token = await write(request, _enter_by_passkey, attempt, entering, key, coming) if key is not None else None
+    if token is None:
+        claimed = await _claimed(request, answer)
+        _refuse(request, claimed.who if claimed else None, "passkey")
+        return _page(request, 403, NO_PASSKEY)
+    return entered(request, token, entering.state.then)
 
 
 def _enter_by_passkey(
@@ -179,12 +184,17 @@ def _enter_by_passkey(
 
 async def _signed(request: PageRequest, entering: Ticket, answer: str) -> tuple[Kept, int] | None:
     """The passkey that signed this sign-in's challenge, with its new count."""
-    site = site_of(request)
-    kept: Kept | None = await desk_of(request).db.read(staff.passkey_of, passkeys.key_id(passkeys.claimed(answer)))
+    site, kept = site_of(request), await _claimed(request, answer)
     if site is None or kept is None:
         return None
     count = passkeys.signed(site, entering.state.challenge, kept.key, answer)
     return (kept, count) if count is not None else None
+
+
+async def _claimed(request: PageRequest, answer: str) -> Kept | None:
+    """The passkey this answer says it is of."""
+    found: Kept | None = await desk_of(request).db.read(staff.passkey_of, passkeys.key_id(passkeys.claimed(answer)))
+    return found
 
 
 # at the clinic's own provider
@@ -216,9 +226,10 @@ async def come_back(request: PageRequest) -> Response[str]:
     except Denied as denied:
         log.warning("the provider: %s", denied)
         return _page(request, 403, NOT_KNOWN)
-    token = await desk.db.write(_enter_from_elsewhere, it, attempt_of(request, "", None), coming_of(request, now))
+    token = await write(request, _enter_from_elsewhere, it, attempt_of(request, "", None), coming_of(request, now))
     if token is None:
-        log.warning("somebody the provider vouches for is not invited, or disabled")
+        known: Staff | None = await desk.db.read(_claimant, it)
+        _refuse(request, known.who if known else None, "provider")
         return _page(request, 403, NOT_KNOWN)
     return entered(request, token, entering.state.then)
 
@@ -239,6 +250,10 @@ def _vouched_for(db: Connection, it: Vouched) -> Staff | None:
         return bound
     walls.enter(db, known.who.clinic)
     return known if staff.bind(db, known.who, it.issuer, it.subject) else None
+
+
+def _claimant(db: Connection, it: Vouched) -> Staff | None:
+    return staff.by_subject(db, it.issuer, it.subject) or (staff.by_email(db, it.email) if it.email else None)
 
 
 def _oidc(request: PageRequest) -> Oidc:
@@ -263,7 +278,7 @@ async def sign_in_to_demo(request: PageRequest) -> Response[str]:
         grant = msgspec.structs.replace(DEVICE, label=coming.label)
         made = await desk.db.at(held.who.clinic).write(make_token, held.who, coming.now, None, grant)
         return go("/today", cookies.of_device(request, made))
-    made = await desk.db.write(staff.open_session, held.who, coming.replaced, coming.label, coming.now)
+    made = await write(request, staff.open_session, held.who, coming.replaced, coming.label, coming.now)
     return entered(request, made)
 
 
@@ -272,7 +287,7 @@ async def sign_out(request: PageRequest) -> Response[str]:
     """Ends the session, or what let a patient's browser in; their other phones stay in."""
     desk = desk_of(request)
     await leave(request)
-    await desk.db.write(staff.end_session, sent(request, COOKIE), desk.clock.now())
+    await write(request, staff.end_session, sent(request, COOKIE), desk.clock.now())
     clearing = {"Clear-Site-Data": '"cache"'}
     return go("/sign-in", cookies.gone(request, COOKIE), cookies.gone(request, ENTERING), headers=clearing)
 
@@ -280,8 +295,12 @@ async def sign_out(request: PageRequest) -> Response[str]:
 # the pages
 
 
-def _log_refusal(known: Staff | None, what: str) -> None:
-    log.warning("refused: %s of %s", what, known.who if known else "nobody we know")
+def _refuse(request: PageRequest, known: Who | None, what: str) -> None:
+    """In the log, and where it is somebody's name that was used, in the record of their clinic; what was tried is in
+    neither."""
+    log.warning("refused: %s of %s", what, known or "nobody we know")
+    if known is not None:
+        desk_of(request).watch.failed(request.scope, known.clinic, f"sign in by {what}", known.id)
 
 
 def _page(request: PageRequest, status: int = 200, problem: str = "", email: str = "", to: str = "") -> Response[str]:

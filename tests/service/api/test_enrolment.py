@@ -12,6 +12,7 @@ from notifications import addresses
 from programs.instants import MINUTE
 from programs.people import change_settings
 from programs.tables import metadata
+from service import audit
 from service.auth import limits
 from service.care import Who
 from service.errors import Problem
@@ -64,6 +65,21 @@ async def test_a_link_needs_the_second_thing_and_says_how_many_tries_are_left(ap
     last = [await api.problem("POST", REDEEM, None, {"code": code, "second": "1985"}) for _ in range(5)][-1]
     assert "is void now" in last[1][0][1]
     assert (await api("POST", REDEEM, None, {"code": code, "second": "1984"})).status_code == 404
+
+
+async def test_from_where_a_code_was_tried_is_noted(api: Api) -> None:
+    code, spoken = await code_of(api, "link")
+    for second in ("wrong", spoken):
+        await api("POST", REDEEM, None, {"code": code, "second": second})
+    await api("POST", REDEEM, None, {"code": code, "second": spoken})  # used by now: nobody's
+    await api.app.state.desk.watch.flush()
+    links = await api.db.read(audit.links_of, CLINIC, "ada", audit.Asked(2))
+    assert [(it.note.who, it.note.what, it.note.origin, it.note.outcome) for it in links] == [
+        ("patient:ada", "let a phone in", "127.0.0.1", "ok"),
+        ("nobody", "miss enrolment code", "127.0.0.1", "refused"),
+    ]
+    (strangers,) = await api.db.read(audit.links, audit.SERVER, 0, 10)
+    assert (strangers.note.what, strangers.note.origin) == (f"POST /api/v1{REDEEM}", "127.0.0.1")
 
 
 async def test_the_clinic_ends_a_phone_and_it_opens_nothing_at_once(api: Api) -> None:

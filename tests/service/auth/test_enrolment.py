@@ -216,7 +216,7 @@ async def test_every_step_is_noted(world: Database) -> None:
     await world.write(outcome, made.code, made.spoken, NOON + SECOND)
     assert await world.read(noted) == [
         ("clinician:ben", "make enrolment code", "ada"),
-        ("patient:ada", "miss enrolment code", "ada"),
+        ("nobody", "miss enrolment code", "ada"),
         ("patient:ada", "let a phone in", "ada"),
     ]
 

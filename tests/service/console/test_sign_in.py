@@ -6,6 +6,7 @@ import pytest
 
 from programs.instants import HOUR, MINUTE, SECOND
 from programs.people import change_clinician
+from service import audit
 from service.auth import passwords, staff, tokens
 from service.auth.limits import LOGIN_BY_ACCOUNT
 from service.clock import SetClock
@@ -298,3 +299,27 @@ async def test_a_password_kept_with_less_work_is_kept_anew(
     assert (await clinic.read(staff.staff_of, BEN)).password not in (before, None)
     clock.move_to(NOON + 2 * MINUTE)
     assert (await sign_in(browser(None), clock.now())).url.path == "/clinic"
+
+
+async def test_who_failed_to_sign_in_as_whom_from_where_is_noted_and_not_what_they_tried(
+    clinic: Database, browser: Browser, clock: SetClock
+) -> None:
+    one = browser(None)
+    await give_password(one, "let me in with this")
+    await give_password(one)
+    await one.post("/sign-in/second", data={"code": "123456"})
+    await one.post("/sign-in", data={"email": "nobody@riverside.example", "password": "let me in with this"})
+    await sign_in(browser(None), clock.now())
+    for written in clinic.closing:
+        await written()
+    noted = [it.note for it in await clinic.read(audit.links, CLINIC, 0, 1_000)]
+    ours = [(it.who, it.what, it.record, it.outcome, it.origin) for it in noted if it.what.startswith("sign in")]
+    assert sorted(ours) == [
+        ("clinician:ben", "sign in", "ben", "ok", "127.0.0.1"),
+        ("nobody", "sign in by password", "ben", "refused", "127.0.0.1"),
+        ("nobody", "sign in by second factor", "ben", "refused", "127.0.0.1"),
+    ]
+    strangers = [it.note for it in await clinic.read(audit.links, audit.SERVER, 0, 1_000)]
+    assert "POST /sign-in" in [it.what for it in strangers]
+    for tried in ("let me in", "123456", "nobody@"):
+        assert tried not in str(noted) + str(strangers)
