@@ -8,7 +8,7 @@ from litestar.response.base import ASGIResponse
 from sqlalchemy import Connection
 
 from notifications import addresses
-from notifications.channels import ADDRESSES, new_address
+from notifications.channels import ADDRESSES, new_address, read_address
 from notifications.channels.addresses import ConsoleAddress
 from notifications.channels.vapid import VapidKeys
 from notifications.receipts import Kind, Receipt
@@ -37,8 +37,11 @@ AddressIn: Any = Union[tuple(_body_of(form, form.kind) for form in ADDRESSES)]  
 
 
 class AddressOut(Out, frozen=True, kw_only=True):
+    """`shown` is what of it others may see, or a log: enough to tell two apart, too little to use."""
+
     id: str
     channel: str
+    shown: str
 
 
 class PushKeyOut(Out, frozen=True, kw_only=True):
@@ -116,7 +119,7 @@ def _put(db: Connection, call: Call, id: str, kind: str, value: dict[str, Any]) 
     care.put_address(db, call.who, call.who.id, id, kind, value, call.now)
     if call.held.use == "device":
         addresses.tie(db, call.who.clinic, id, call.held.id)
-    return AddressOut(id=id, channel=kind)
+    return AddressOut(id=id, channel=kind, shown=read_address(kind, value).shown)
 
 
 def _confirm(db: Connection, who: Who, it: ReceiptIn, device: str, now: Instant) -> ReceiptOut:

@@ -12,6 +12,7 @@ import asyncio
 import base64
 import hashlib
 import os
+import ssl
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -93,7 +94,14 @@ class Complaint(Exception):
 
 
 class PushService:
-    def __init__(self, journal: Path | None = None, port: int = 0, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        journal: Path | None = None,
+        port: int = 0,
+        now: Callable[[], float] = time.time,
+        public: tuple[str, ssl.SSLContext] | None = None,
+    ) -> None:
+        """`public`: the origin under which senders know it, and the certificate for that."""
         self.accepted: list[Push] = []
         self.complaints: list[str] = []
         """Rules the sender broke. A test of good behaviour ends with none."""
@@ -106,6 +114,7 @@ class PushService:
         self.port = port
         self._now = now
         self._journal = journal
+        self._public = public
         self._phones: dict[str, Phone] = {}
         self._answers: dict[str, list[Answer]] = defaultdict(list)
         self._stopping = asyncio.Event()
@@ -118,10 +127,11 @@ class PushService:
         app.router.add_put("/answers/{name}", self._told)
         self._runner = web.AppRunner(app, shutdown_timeout=0.2)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port)
+        tls = self._public[1] if self._public else None
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=tls)
         await site.start()
         self.port = self._runner.addresses[0][1]
-        self.origin = f"http://127.0.0.1:{self.port}"
+        self.origin = self._public[0] if self._public else f"http://127.0.0.1:{self.port}"
         return self
 
     async def __aexit__(self, *error: object) -> None:

@@ -54,9 +54,14 @@ async def reached(api: Api) -> dict[str, str]:
 async def test_an_address_is_put_and_put_again(empty: Api) -> None:
     for _ in range(2):
         reply = await empty("PUT", "/me/addresses/browser-1", ADA, PUSH)
-        assert (reply.status_code, reply.json()) == (200, {"id": "browser-1", "channel": "web_push"})
+        assert (reply.status_code, reply.json()) == (
+            200,
+            {"id": "browser-1", "channel": "web_push", "shown": "updates.push.services.mozilla.com"},
+        )
     for id, body in NATIVE.items():
-        assert (await empty("PUT", f"/me/addresses/{id}", ADA, body)).status_code == 200
+        reply = await empty("PUT", f"/me/addresses/{id}", ADA, body)
+        assert reply.status_code == 200
+        assert not {value for name, value in body.items() if name != "channel"} & {reply.json()["shown"]}
     assert await reached(empty) == {"browser-1": "web_push"} | {id: it["channel"] for id, it in NATIVE.items()}
 
 
