@@ -22,12 +22,14 @@ import uvicorn
 
 from service import channels, walls
 from service.app import build
+from service.auth import staff
 from service.auth.passwords import Stolen
 from service.clock import SystemClock
-from service.database import InUse, connect, postgresql_engine
+from service.database import Database, InUse, connect, postgresql_engine
 from service.erasing import reapply
 from service.jobs import Worker
 from service.migrations import Newer, NotOwner, prepare
+from service.sealing import is_sealed
 from service.settings import Settings, read
 from service.staff_command import first_words
 from service.vault import VaultError, carried_by
@@ -140,6 +142,7 @@ async def _serve(taken: socket.socket, settings: Settings, hello: Sequence[str],
     async with contextlib.AsyncExitStack() as closing:
         db = await closing.enter_async_context(await connect(settings.database_url, carried))
         await reapply(db, clock, log.warning)  # before anybody is told anything: this may be a back-up
+        await _seal(db)
         ways = channels.channels_of(settings, clock)
         for way in ways.values():
             closing.push_async_callback(way.close)
@@ -148,6 +151,13 @@ async def _serve(taken: socket.socket, settings: Settings, hello: Sequence[str],
         worker.start()
         closing.push_async_callback(_finish, worker)
         await _answer(_Server(config), taken, stop, hello)
+
+
+async def _seal(db: Database) -> None:
+    """What an earlier version, or a back-up of its time, left readable."""
+    readable = [it for it in await db.read(staff.all_staff) if it.totp is not None and not is_sealed(it.totp)]
+    for clinic in sorted({it.who.clinic for it in readable}):
+        await db.at(clinic).write(staff.seal_secrets, clinic)
 
 
 def _stop_asked() -> asyncio.Event:

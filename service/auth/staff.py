@@ -3,6 +3,7 @@
 An e-mail address is one person's in the whole installation. What is typed, shown and checked stands in console/.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from programs.ids import new_id
 from programs.instants import Instant
 from programs.people import Role
 from programs.tables import clinician
-from service import audit
+from service import audit, sealing
 from service.auth.passkeys import Passkey
 from service.auth.second_factor import plain
 from service.auth.tickets import State, Use, end_tickets, make_ticket
@@ -23,13 +24,16 @@ from service.auth.tokens import SESSION, end_token, end_tokens, find_token, fing
 from service.care import Who
 from service.tables import credential, passkey, recovery_code
 
+log = logging.getLogger("homestretch.staff")
+
 LONGEST_EMAIL, LONGEST_LABEL = 254, 60
 MOST_PASSKEYS = 10
 ON_THE_WAY: tuple[Use, ...] = ("invitation", "password", "passkey", "oidc", "factor")
 
 
 class Staff(msgspec.Struct, frozen=True):
-    """One who was invited. `password` is its hash, `totp` the secret of one-time codes, None where there is none."""
+    """One who was invited. `password` is its hash, `totp` the sealed secret of one-time codes (`secret_of`); None where
+    there is none."""
 
     who: Who
     name: str
@@ -170,7 +174,8 @@ def name_from(name: str) -> str:
 def join(db: Connection, who: Who, it: Factors, recovery: Sequence[str], now: Instant) -> None:
     """They have a password and a second factor from now on, and nothing they may have had before."""
     _forget_factors(db, who, now)
-    _change(db, who, password=it.password, totp=it.totp, totp_step=it.totp_step)
+    totp = None if it.totp is None else _sealed(db, who, it.totp)
+    _change(db, who, password=it.password, totp=totp, totp_step=it.totp_step)
     if it.passkey is not None:
         add_passkey(db, who, it.passkey, it.label, now)
     keep_recovery_codes(db, who, recovery, now)
@@ -261,8 +266,31 @@ def refresh_password(db: Connection, who: Who, before: str, hash: str) -> None:
 
 
 def keep_totp(db: Connection, who: Who, secret: str, step: int, now: Instant) -> None:
-    _change(db, who, totp=secret, totp_step=step)
+    _change(db, who, totp=_sealed(db, who, secret), totp_step=step)
     audit.note(db, who.clinic, str(who), "change one-time codes", "", who.id, now)
+
+
+def secret_of(db: Connection, it: Staff) -> str | None:
+    """Of their one-time codes; None where there is none, or none that this server's vault opens."""
+    secret = None if it.totp is None else sealing.unseal(db, it.totp, *_about(it.who))
+    if secret is None and it.totp is not None:
+        log.error("the one-time codes of %s cannot be read: is this the vault they were sealed with?", it.who)
+    return secret
+
+
+def seal_secrets(db: Connection, clinic: str) -> None:
+    """Those of a time before secrets were sealed."""
+    for it in all_staff(db, clinic):
+        if it.totp is not None and not sealing.is_sealed(it.totp):
+            _change(db, it.who, totp=_sealed(db, it.who, it.totp))
+
+
+def _sealed(db: Connection, who: Who, secret: str) -> str:
+    return sealing.seal(db, secret, *_about(who))
+
+
+def _about(who: Who) -> tuple[str, ...]:
+    return ("credential", who.clinic, who.id)
 
 
 def keep_recovery_codes(db: Connection, who: Who, codes: Sequence[str], now: Instant) -> None:

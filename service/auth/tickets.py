@@ -12,6 +12,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from programs.instants import DAY, HOUR, MINUTE, Instant
+from service import sealing
 from service.auth.tokens import fingerprint
 from service.care import Who
 from service.tables import ticket
@@ -32,7 +33,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a step must find again; each use needs some of it."""
 
     challenge: str = ""  # a passkey's, base64url
-    secret: str = ""  # of the one-time codes that are being set up
+    secret: str = ""  # of the one-time codes that are being set up; sealed where it is kept
     nonce: str = ""
     verifier: str = ""
     state: str = ""
@@ -56,7 +57,10 @@ _STANDING = select(
 def make_ticket(db: Connection, use: Use, who: Who, state: State, now: Instant) -> str:
     made = secrets.token_urlsafe(32)
     row = {"hash": fingerprint(made), "use": use, "clinic_id": who.clinic, "person_id": who.id}
-    db.execute(insert(ticket), {**row, "state": state, "made_at": now, "expires_at": now + LASTS[use]})
+    db.execute(
+        insert(ticket),
+        {**row, "state": _sealed(db, row["hash"], state), "made_at": now, "expires_at": now + LASTS[use]},
+    )
     return made
 
 
@@ -66,7 +70,10 @@ def find_ticket(db: Connection, presented: str, now: Instant, uses: Sequence[Use
     if row is None or row.use not in uses:
         return None
     who = Who(row.clinic_id, "clinician", row.person_id)
-    return Ticket(row.hash, row.use, who, msgspec.json.decode(row.state, type=State), row.expires_at)
+    state = msgspec.json.decode(row.state, type=State)
+    if state.secret:
+        state = msgspec.structs.replace(state, secret=sealing.unseal(db, state.secret, "ticket", row.hash) or "")
+    return Ticket(row.hash, row.use, who, state, row.expires_at)
 
 
 def lock(db: Connection, presented: str) -> None:
@@ -75,7 +82,13 @@ def lock(db: Connection, presented: str) -> None:
 
 
 def remember(db: Connection, it: Ticket, state: State) -> None:
-    db.execute(update(ticket).where(ticket.c.hash == it.hash).values(state=state))
+    db.execute(update(ticket).where(ticket.c.hash == it.hash).values(state=_sealed(db, it.hash, state)))
+
+
+def _sealed(db: Connection, hash: str, state: State) -> State:
+    return (
+        msgspec.structs.replace(state, secret=sealing.seal(db, state.secret, "ticket", hash)) if state.secret else state
+    )
 
 
 def use_ticket(db: Connection, it: Ticket, now: Instant) -> bool:

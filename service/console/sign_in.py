@@ -122,8 +122,9 @@ def _enter_by_second(
 
 def _code_fits(db: Connection, it: Staff, code: str, now: Instant) -> bool:
     """Of the app, or one of those written down for when it is lost."""
-    if it.totp is not None:
-        step = second_factor.step_of(it.totp, code, it.totp_step, now)
+    secret = staff.secret_of(db, it)
+    if secret is not None:
+        step = second_factor.step_of(secret, code, it.totp_step, now)
         if step is not None:
             return staff.use_step(db, it.who, step)
     return staff.use_recovery_code(db, it.who, code)
