@@ -38,6 +38,7 @@ class Claimed(msgspec.Struct):
     language: str
     ladder: tuple[tuple[Address, ...], ...]  # addresses by channel, the patient's first choice first
     tried: Mapping[str, int] = {}  # address id -> how often a provider took this message there before
+    mark: outbox.Mark | None = None  # of the patient's agenda as it was asked; None for a clinician, who has none
 
 
 class Taken(NamedTuple):
@@ -164,9 +165,12 @@ def _still_wanted(db: Connection, clinic: str, taken: Sequence[Taken], now: Inst
     ]
     for_patients = [row for row in rows if not row.key.startswith(alerts.KEYS)]
     for_clinicians = [row for row in rows if row.key.startswith(alerts.KEYS)]
+    # Before any fact: whatever changes one from here on moves the mark, and is noticed before the send.
+    marks = outbox.marks(db, clinic, [row.person_id for row in for_patients])
     found = _check_patients(db, clinic, for_patients, now) + _check_alerts(db, clinic, for_clinicians, now)
     for it in found:
         it.tries = hands[it.row.id].tries
+        it.mark = marks.get(it.row.person_id)
     return found
 
 

@@ -1,19 +1,19 @@
 """delivery: claim -> still wanted? -> word -> send -> settle. The only caller of `send`.
 
-Two short transactions, claiming.py and settling.py, with the network between them.
+Two short transactions, claiming.py and settling.py, with the network between them, and handing.py's look before it.
 """
 
 import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
 
 import msgspec
 
 from notifications import alerts
 from notifications.channels import Accepted, Channel, Later, Outcome, Parcel, Refused
 from notifications.claiming import BATCH, Claimed, claim
+from notifications.handing import Bridge, LastLook
 from notifications.reach import Address
 from notifications.settling import Sent, Tally, Try, settle
 from notifications.wording import words
@@ -36,12 +36,6 @@ def no_failpoint(name: str) -> None:
     return None
 
 
-class Bridge(Protocol):
-    """How a verb reaches the database from the loop; service/database.py is the one that is used."""
-
-    async def write(self, verb: Callable[..., Any], *args: Any) -> Any: ...
-
-
 def parcel(it: Claimed, now: Instant) -> Parcel:
     kinds = frozenset(subject.partition(":")[0] for subject in it.row.subjects)
     said = words(kinds, it.language)
@@ -59,19 +53,23 @@ def parcel(it: Claimed, now: Instant) -> Parcel:
 class Wire:
     """The channels, each with room for as many sends at once as it bears."""
 
+    last_look: LastLook  # of the batch in hand
+
     def __init__(self, channels: Mapping[str, Channel]) -> None:
         self.channels = channels
         self.rooms = {kind: asyncio.Semaphore(channel.limit) for kind, channel in channels.items()}
 
-    async def hand_over(self, address: Address, worded: Parcel, clock: Clock, until: Instant) -> Outcome:
+    async def hand_over(self, it: Claimed, address: Address, worded: Parcel, clock: Clock) -> Outcome:
         """The channel's answer; whatever goes wrong is an answer too, so that one message cannot stop its batch."""
         channel = self.channels.get(address.channel)
         if channel is None:
             return Refused("this channel is not set up")
         async with self.rooms[address.channel]:
-            if clock() >= until:
+            if clock() >= it.leased_until - SEND_TAKES:
                 return Later("it waited for its turn until the lease was nearly over")
             try:
+                if not await self.last_look.stands(it):
+                    return Later("the patient's messages were planned anew meanwhile")
                 return await channel.send(msgspec.json.decode(address.value, type=channel.Address), worded)
             except msgspec.ValidationError:
                 return Refused("the stored address cannot be read")
@@ -88,8 +86,7 @@ async def send(it: Claimed, wire: Wire, clock: Clock) -> Sent:
     settling = Accepted if it.row.key.startswith(alerts.KEYS) else Accepted | Later
     tries: list[Try] = []
     for step in it.ladder:
-        until = it.leased_until - SEND_TAKES
-        outcomes = await asyncio.gather(*(wire.hand_over(address, worded, clock, until) for address in step))
+        outcomes = await asyncio.gather(*(wire.hand_over(it, address, worded, clock) for address in step))
         tries += [Try(address, result) for address, result in zip(step, outcomes, strict=True)]
         if any(isinstance(result, settling) for result in outcomes):
             break
@@ -114,6 +111,7 @@ async def drain(
         failpoint("claimed")
         if count == 0:
             return tally
+        wire.last_look = LastLook(db, claimed)
         results = await asyncio.gather(*(_send(it, wire, clock, failpoint) for it in claimed))
         failpoint("settling")
         done: Tally = await db.write(settle, results, clock(), chance or random.Random())

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, case, delete, func, insert, select, update
 
 from notifications import book, reach, receipts
 from notifications.agenda import Agenda, Facts, Planned, agenda
@@ -17,12 +17,14 @@ from notifications.tables import LANES, due, horizon, message, outcome
 from programs import checkins, people, rollup, walls
 from programs.aftercare import is_to_be_shifted
 from programs.ids import derived_id
-from programs.instants import DAY, Instant
+from programs.instants import DAY, SECOND, Instant
 from programs.tables import among
 
 # Rows are laid out this far ahead, and again before half of it has passed: a worker that was down for a day and a half
 # still finds every row it should have had.
 HORIZON = 3 * DAY
+
+Mark = int
 
 # How a message ends that is not sent after all, by the reason why the agenda has no place for it.
 ENDS = {
@@ -88,11 +90,17 @@ _LOCK = (
     .with_for_update(of=due)
 )
 _EARLIEST = select(due.c.wake_at).order_by(due.c.wake_at).limit(1)
+# It moves each time, also within one millisecond: it is the mark by which a worker sees that somebody planned anew.
+_AGAIN = (horizon.c.planned_until >= bindparam("until")) & (horizon.c.planned_until < bindparam("until") + SECOND)
 _HORIZON = (
     update(horizon)
     .where(horizon.c.clinic_id == bindparam("clinic"), horizon.c.patient_id == bindparam("patient"))
-    .values(planned_until=bindparam("until"))
+    .values(planned_until=case((_AGAIN, horizon.c.planned_until + 1), else_=bindparam("until")))
 )
+_MARKS = select(horizon.c.patient_id, horizon.c.planned_until).where(
+    horizon.c.clinic_id == bindparam("clinic"), among(horizon.c.patient_id, "patients")
+)
+_HOLD_MARKS = _MARKS.with_for_update(read=True, skip_locked=True)
 _HORIZONS = select(horizon.c.patient_id).where(
     horizon.c.clinic_id == bindparam("clinic"), among(horizon.c.patient_id, "patients")
 )
@@ -159,6 +167,17 @@ def earliest(db: Connection) -> Instant | None:
     """When the worker has to look next; None when nothing is pending."""
     at: Instant | None = db.execute(_EARLIEST).scalar()
     return at
+
+
+def marks(db: Connection, clinic: str, patients: Sequence[str]) -> dict[str, Mark]:
+    """The mark of each, another one after each time their agenda was made; none of who was erased."""
+    return {row.patient_id: row.planned_until for row in db.execute(_MARKS, {"clinic": clinic, "patients": patients})}
+
+
+def hold_marks(db: Connection, clinic: str, patients: Sequence[str]) -> dict[str, Mark]:
+    """As `marks`, and until the end of the transaction they stay as they are. Without those somebody is moving."""
+    rows = db.execute(_HOLD_MARKS, {"clinic": clinic, "patients": patients})
+    return {row.patient_id: row.planned_until for row in rows}
 
 
 def preview(db: Connection, clinic: str, patient: str, now: Instant, until: Instant) -> Agenda:

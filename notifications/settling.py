@@ -18,7 +18,7 @@ from notifications.channels import Accepted, Gone, Later, Outcome, Refused
 from notifications.claiming import Claimed, postpone
 from notifications.reach import Address
 from notifications.tables import delivery, due, message, outcome
-from programs import checkins, rollup, walls
+from programs import checkins, people, rollup, walls
 from programs.instants import HOUR, MINUTE, SECOND, Instant
 from programs.schedule import DAY_MINUTES
 from programs.tables import among
@@ -79,7 +79,7 @@ def settle(db: Connection, results: Sequence[Sent], now: Instant, chance: random
     by_clinic: dict[str, list[Sent]] = defaultdict(list)
     for result in results:
         by_clinic[result.claimed.clinic].append(result)
-    for clinic, mine in by_clinic.items():
+    for clinic, mine in sorted(by_clinic.items()):
         walls.enter(db, clinic)
         _settle_clinic(db, clinic, mine, now, chance, tally)
     return tally
@@ -88,6 +88,8 @@ def settle(db: Connection, results: Sequence[Sent], now: Instant, chance: random
 def _settle_clinic(
     db: Connection, clinic: str, results: Sequence[Sent], now: Instant, chance: random.Random, tally: Tally
 ) -> None:
+    # Patients first, then what is due of them, as whoever changes a fact does: else the two wait for each other.
+    people.lock(db, clinic, list({it.claimed.row.person_id for it in results}))
     keys = [it.claimed.row.key for it in results]
     held: dict[str, int] = {row.key: row.fence for row in db.execute(_HELD, {"clinic": clinic, "keys": keys}).all()}
     ours = [it for it in results if held.get(it.claimed.row.key) == it.claimed.fence]

@@ -35,6 +35,7 @@ class Bench(Database):
 
     def __init__(self, engine: Engine) -> None:
         super().__init__()
+        self.commits = 0  # nothing is written while a batch is in the worker's hands: one step after another
         self.engine = engine
 
     def do(self, verb: Callable[..., Any], *args: Any) -> Any:

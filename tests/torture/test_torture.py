@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.torture.claims import claims
 from tests.torture.failpoints import failpoints
 from tests.torture.finding import experiment, length
 from tests.torture.kills import kills
 from tests.torture.pauses import pauses
+from tests.torture.races import DEEDS, Deed, races
 from tests.torture.zygote import Zygote
 
 
@@ -38,3 +41,11 @@ async def test_a_worker_that_stands_still_past_its_lease_changes_nothing_when_it
 async def test_of_eight_workers_one_wins_each_row(zygote: Zygote, database_url: str, tmp_path: Path) -> None:
     with experiment(f"eight workers at once, {kind(database_url)}", "rows") as found:
         await claims(zygote, database_url, tmp_path, length(1_600, 10_000), found)
+
+
+@pytest.mark.parametrize("deed", DEEDS, ids=lambda deed: deed.name)
+async def test_nothing_is_handed_over_after_somebody_was_told_that_it_was_taken_back(
+    database_url: str, tmp_path: Path, deed: Deed
+) -> None:
+    with experiment(f"{deed.name} against claim and send, {kind(database_url)}", "interleavings") as found:
+        await races(database_url, tmp_path, length(40, 10_000), deed, found)
