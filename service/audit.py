@@ -88,7 +88,8 @@ _FIRST_SINCE = select(func.min(audit.c.number)).where(
     audit.c.clinic_id == bindparam("clinic"), audit.c.at >= bindparam("since")
 )
 _MAC = select(audit.c.mac).where(audit.c.clinic_id == bindparam("clinic"), audit.c.number == bindparam("number"))
-_LOOKED = audit.c.what.like("GET %")  # what is done for the whole clinic is nobody's to see
+# What is done for the whole clinic, or refused, says nothing of one patient.
+_LOOKED = audit.c.what.like("GET %") & (audit.c.outcome == "ok")
 _OF_PATIENT = (
     select(*_LINK)
     .where(

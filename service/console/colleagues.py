@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from programs import people
 from programs.errors import ProgramsError
-from programs.people import ROLES
+from programs.people import ROLES, Clinician
 from service.auth import staff
 from service.auth.staff import Staff
 from service.care import Who
@@ -74,12 +74,12 @@ async def _page(
     return page("staff", 422 if error else 200, here=here, fresh=is_fresh(request, here), **shown)
 
 
-def _everybody(db: Connection, clinic: str) -> tuple[list[Staff], list[str]]:
-    """Who was invited; and the names of who works here and was not, as an import brought them."""
+def _everybody(db: Connection, clinic: str) -> tuple[list[Staff], list[Clinician]]:
+    """Who was invited; and who works here and was not, as an import brought them."""
     found = staff.all_staff(db, clinic)
     invited = {it.who.id for it in found}
-    others = [it.name for it in people.staff_of(db, clinic) if it.id not in invited and it.ended_at is None]
-    return found, sorted(others)
+    others = [it for it in people.staff_of(db, clinic) if it.id not in invited and it.ended_at is None]
+    return found, sorted(others, key=lambda it: it.name)
 
 
 ROUTES = [show, invite, disable, reset]

@@ -67,12 +67,12 @@ async def copy_to_read(request: PageRequest) -> Response[str]:
 
 
 @get(f"{PATH}/access")
-async def show_access(request: PageRequest, before: FromQuery[str] = "", own: FromQuery[str] = "") -> Response[str]:
-    """Others first of all: what one did oneself is asked for."""
-    here = await patient_here(request)
-    asked = Asked(LINES_A_PAGE + 1, a_number(before, "before"), lists=True, own=own == "yes")
+async def show_access(request: PageRequest, before: FromQuery[str] = "", whole: FromQuery[str] = "") -> Response[str]:
+    """Who else looked at this very record; what one did oneself, and lists of the clinic, when asked for."""
+    here, everything = await patient_here(request), whole == "yes"
+    asked = Asked(LINES_A_PAGE + 1, a_number(before, "before"), lists=everything, own=everything)
     found: Readers = await here.db.read(_readers, here.who, asked)
-    return page("own_access", here=here, it=found, own=own == "yes")
+    return page("own_access", here=here, it=found, whole=everything)
 
 
 def _readers(db: Connection, who: Who, asked: Asked) -> Readers:

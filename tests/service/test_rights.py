@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 
 from notifications import claiming, settling
+from notifications.tables import endpoint
 from programs import people
 from programs.consent import WORDING
 from programs.errors import Conflict, Invalid, NoSuchRecord
@@ -255,6 +256,27 @@ async def test_unenrolling_ends_phones_addresses_and_messages_and_keeps_the_reco
     assert given == [(True, WORDING, "clinician:ben"), (False, WORDING, "patient:ada")]
     await database.write(rights.unenrol, ADA, "ada", NOON + HOUR)  # twice is once
     assert len(await database.read(people.consents_of, CLINIC, "ada")) == 2
+
+
+@pytest.mark.parametrize("end", [rights.unenrol, rights.erase])
+async def test_nobody_holds_the_phone_of_whoever_is_gone(database: Database, end: Any) -> None:
+    """A push endpoint names no clinic's row by a key: it is found by the address."""
+    subscription = {"endpoint": "https://push.example/abc", "p256dh": "k", "auth": "a"}
+
+    def registered(db: Connection) -> None:
+        arranged(db)
+        care.put_address(db, ADA, "ada", "push", "web_push", subscription, NOON)
+        care.put_address(
+            db, EVE, "eve", "push", "web_push", {**subscription, "endpoint": "https://push.example/d"}, NOON
+        )
+
+    def holders(db: Connection) -> list[str]:
+        return list(db.execute(select(endpoint.c.clinic)).scalars())
+
+    await database.write(registered)
+    assert sorted(await database.read(holders)) == [OTHER, CLINIC]
+    await database.write(end, ADMIN, "ada", NOON)
+    assert await database.read(holders) == [OTHER]
 
 
 def arranged(db: Connection) -> None:

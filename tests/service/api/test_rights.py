@@ -30,6 +30,7 @@ async def test_a_patient_is_told_who_looked_and_who_was_refused(api: Api) -> Non
     await api("GET", f"{PATH}/plans", BEN)
     await api("GET", PATH, CLEO)
     await api("GET", "/clinics/riverside/patients", BEN)
+    await api("GET", "/clinics/riverside/keys", BEN)  # refused, and nothing of hers
     items = (await api("GET", "/me/access?limit=3", ADA)).json()["items"]
     assert [it["text"] for it in items] == [
         "Ben, therapist, opened a list or numbers of the whole clinic, in which you may stand.",

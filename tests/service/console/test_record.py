@@ -36,7 +36,11 @@ async def test_a_patient_sees_who_looked_takes_a_copy_and_asks_and_reads_the_ans
     ada, ana = browser(ADA), browser(ANA)
     assert 'href="/record"' in (await ada.get("/today")).text
     await browser(BEN).get("/clinic/patients/ada")
-    assert "Ben, therapist, looked at your record." in (await ada.get("/record/access")).text
+    await browser(BEN).get("/clinic")
+    others, everything = [(await ada.get(f"/record/access{asked}")).text for asked in ("", "?whole=yes")]
+    assert "Ben, therapist, looked at your record." in others
+    assert ["You gave an address for messages." in text for text in (others, everything)] == [False, True]
+    assert ["in which you may stand" in text for text in (others, everything)] == [False, True]
     copy = await ada.get("/record/copy.html")
     assert copy.headers["content-disposition"] == 'attachment; filename="record-2026-06-01.html"'
     assert ("gluteus medius" in copy.text, "Not for her eyes" in copy.text) == (True, False)
