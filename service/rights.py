@@ -125,11 +125,12 @@ def _shown(column: Column[Any], value: Any, private: bool) -> Any:
     return value
 
 
+_ALSO = ("at", "opens", "target", "closes", "planned_for", "planned_until", "good_until", "acknowledge_by")
 INSTANTS = frozenset(
     column.name
     for table in METADATA.sorted_tables
     for column in table.c
-    if column.name.endswith("_at") or column.name in ("at", "opens", "target", "closes", "planned_for", "good_until")
+    if column.name.endswith("_at") or column.name in _ALSO
 )
 
 

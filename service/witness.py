@@ -163,6 +163,8 @@ class Watch:
             await self._write(deed.note("refused"))
         elif status < 300 and not deed.noted and not deed.way.harmless:
             await self._read(deed)
+        if self._clock.now() - self._anchored_at >= ANCHOR_EVERY:
+            self._flush_later()
 
     async def _read(self, deed: Deed) -> None:
         if deed.who.kind != "patient":
@@ -201,6 +203,9 @@ class Watch:
 
     def _hold(self, it: Note) -> None:
         self._held.append(it)
+        self._flush_later()
+
+    def _flush_later(self) -> None:
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush_soon())
 

@@ -8,11 +8,12 @@ from litestar import Litestar
 from sqlalchemy import Connection
 
 from programs.instants import HOUR, MINUTE, SECOND
-from service import audit
+from service import audit, witness
 from service.api.routes import PREFIX
 from service.audit import SERVER, Note
 from service.clock import SetClock
 from service.database import Database
+from service.vault import Vault
 from service.witness import NOTHING_OF_A_PATIENT, Watch
 from tests.service.api.conftest import Api
 from tests.service.api.conftest import api as api
@@ -53,6 +54,22 @@ async def test_every_route_that_shows_or_changes_something_of_a_patient_leaves_a
         if case.who is ADA or "/patients/ada" in case.path or "/needling-sessions/s1" in case.path:
             assert {it.patient for it in fresh} == {"ada"}, case
     assert tried >= 20
+
+
+async def test_where_only_staff_work_the_chains_are_anchored_once_an_hour_too(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(witness, "FLUSH_AFTER", 0)
+    vault: Vault = api.db.carried["vault"]
+    await api("GET", "/clinics/riverside/patients/ada", BEN)
+    assert vault.anchors.read_text() == ""
+    api.clock.move_to(api.clock.now() + HOUR)
+    await api("GET", "/clinics/riverside/patients/ada", BEN)
+    flushing = api.app.state.desk.watch._flushing
+    assert flushing is not None
+    await flushing
+    (line,) = vault.anchors.read_text().splitlines()
+    assert f'"clinic":"{CLINIC}"' in line
 
 
 def route_of(app: Litestar, method: str, path: str) -> str:
