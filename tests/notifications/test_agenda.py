@@ -28,7 +28,7 @@ from programs.aftercare import CheckIn, check_ins
 from programs.dosage import Dosage, Prescription
 from programs.instants import DAY, HOUR, MINUTE, Instant, of
 from programs.schedule import DAY_MINUTES, Course, Hold, Revision, Terms, bouts
-from tests.notifications.test_timing import clock, is_allowed, shown
+from tests.clocks import clock, is_allowed, shown
 
 ZONES = (
     "America/New_York",

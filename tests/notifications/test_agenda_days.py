@@ -19,8 +19,8 @@ from notifications.preferences import Preferences
 from programs.aftercare import check_ins
 from programs.instants import DAY, HOUR, MINUTE, of
 from programs.schedule import Hold, wall_at
+from tests.clocks import clock
 from tests.notifications.test_agenda import NOON, codes, course, facts, local, opened, said
-from tests.notifications.test_timing import clock
 
 
 def test_two_needling_sessions_30_hours_apart_share_one_prompt_and_keep_their_own_check_ins() -> None:

@@ -1,94 +1,19 @@
-"""Local clocks against plain zoneinfo: every clock change of every zone from 2020 to 2037, and the days with a name.
+"""Local clocks against plain zoneinfo (tests/clocks.py): every clock change of every zone, and the days with a name.
 
-The oracle here is `astimezone` and nothing else: it knows no fold, no remembered offset and no bisecting of a day.
+That check-ins near every clock change are placed well is in tests/torture/clocks.py, in a short and a long form.
 """
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from functools import cache
-from importlib.resources import files
 from itertools import islice
-from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from notifications.timing import DAY_MINUTES, LEEWAY, AllowedHours, Placed, Wall, allowed, place, zone, zone_names
+from notifications.timing import DAY_MINUTES, LEEWAY, AllowedHours, Placed, allowed, place, zone, zone_names
 from programs.aftercare import PROTOCOL
 from programs.instants import DAY, HOUR, MINUTE, SECOND, Instant, of
-
-FIRST, LAST = of(datetime(2020, 1, 1, tzinfo=UTC)), of(datetime(2038, 1, 1, tzinfo=UTC))
-HOURS = tuple(
-    AllowedHours(opens * 60, closes % 24 * 60) for opens, closes in ((8, 21), (9, 21), (12, 24), (20, 8), (0, 12))
-)
-
-
-class Change(NamedTuple):
-    """A clock change: the first instant of the new offset."""
-
-    zone: str
-    at: Instant
-    before: int
-    after: int
-
-
-@cache
-def rules(name: str) -> ZoneInfo:
-    with files("tzdata.zoneinfo").joinpath(name).open("rb") as file:
-        return ZoneInfo.from_file(file, key=name)
-
-
-def clock(name: str, at: Instant) -> datetime:
-    return datetime.fromtimestamp(at / 1000, UTC).astimezone(rules(name))
-
-
-def offset(name: str, at: Instant) -> int:
-    found = clock(name, at).utcoffset()
-    assert found is not None
-    return round(found.total_seconds()) * SECOND
-
-
-def shown(name: str, at: Instant) -> Wall:
-    here = clock(name, at)
-    return Wall(here.toordinal(), here.hour * 60 + here.minute)
-
-
-def is_allowed(name: str, at: Instant, hours: AllowedHours) -> bool:
-    minute = shown(name, at).minute
-    if hours.opens < hours.closes:
-        return hours.opens <= minute < hours.closes
-    return minute >= hours.opens or minute < hours.closes
-
-
-@cache
-def changes() -> tuple[Change, ...]:
-    """All of every zone from 2020 to 2037. Zones that are links to each other are scanned once."""
-    of_rules: dict[bytes, list[Change]] = {}
-    found = []
-    for name in sorted(zone_names()):
-        raw = files("tzdata.zoneinfo").joinpath(name).read_bytes()
-        if raw not in of_rules:
-            of_rules[raw] = list(_scan(name))
-        found += [it._replace(zone=name) for it in of_rules[raw]]
-    return tuple(found)
-
-
-def _scan(name: str) -> Iterator[Change]:
-    before = offset(name, FIRST)
-    for at in range(FIRST + 2 * DAY, LAST + 1, 2 * DAY):
-        after = offset(name, at)
-        if after != before:
-            yield Change(name, _first_with(name, after, at - 2 * DAY, at), before, after)
-        before = after
-
-
-def _first_with(name: str, wanted: int, low: Instant, high: Instant) -> Instant:
-    while high - low > SECOND:
-        middle = (low + high) // 2 // SECOND * SECOND
-        low, high = (low, middle) if offset(name, middle) == wanted else (middle, high)
-    return high
+from tests.clocks import FIRST, HOURS, LAST, Change, changes, clock, is_allowed, offset, shown
 
 
 def first_showing(it: Change, naive: Instant) -> Instant:
@@ -124,20 +49,6 @@ def test_an_instant_becomes_what_the_clock_shows_and_comes_back_unless_shown_bef
             second_time = it.after < it.before and it.at <= at < it.at + it.before - it.after
             back = here.instant(*wall) + at % MINUTE
             assert back == (at - (it.before - it.after) if second_time else at), (it, at)
-
-
-def test_every_check_in_near_every_clock_change_finds_an_allowed_instant_in_its_window() -> None:
-    """Two needling sessions a change: one whose evening and one whose 24 h fall onto it; allowed hours take turns."""
-    for number, it in enumerate(changes()):
-        for turn, before in enumerate((6 * HOUR, 25 * HOUR)):
-            hours = HOURS[(2 * number + turn) % len(HOURS)]
-            for step in PROTOCOL:
-                opens, target, closes = (it.at - before + part for part in (step.opens, step.target, step.closes))
-                placed = place(target, opens, closes, zone(it.zone), hours)
-                assert placed is not None, (it, hours, step)
-                assert opens <= placed.at <= closes, (it, hours, step)
-                assert is_allowed(it.zone, placed.at, hours), (it, hours, step)
-                assert (placed.moved == "") == (placed.at == target)
 
 
 def in_leeway(name: str, at: Instant, hours: AllowedHours) -> bool:

@@ -48,8 +48,8 @@ from service.counting import Group, Wanted
 from service.database import postgresql_engine
 from service.jobs import Worker
 from service.migrations import migrate
+from tests.clocks import is_allowed, shown
 from tests.conftest import forget_everything
-from tests.notifications.test_timing import is_allowed, shown
 from tests.service.story import (
     FIRST_DAY,
     HOURS,

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.torture.claims import claims
+from tests.torture.clocks import clocks
 from tests.torture.failpoints import failpoints
 from tests.torture.finding import experiment, length
 from tests.torture.kills import kills
@@ -49,3 +50,8 @@ async def test_nothing_is_handed_over_after_somebody_was_told_that_it_was_taken_
 ) -> None:
     with experiment(f"{deed.name} against claim and send, {kind(database_url)}", "interleavings") as found:
         await races(database_url, tmp_path, length(40, 10_000), deed, found)
+
+
+def test_check_ins_near_every_clock_change_are_in_their_window_and_in_allowed_hours() -> None:
+    with experiment("every clock change x session ends x allowed hours", "cases") as found:
+        clocks(found)
