@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, update
 
 from notifications import tables
-from notifications.preferences import CHANNEL_ORDER, Preferences
+from notifications.preferences import Preferences
 from programs.completions import Completion, Outcome, Reason
 from programs.questions import STEPS
 from programs.tables import flag, patient
@@ -23,7 +23,7 @@ from tests.world import ADA, BEN, CLINIC
 
 EVIL = "<script>alert(1)</script>"
 STATES = {*tables.STATES, "pending", "in_flight", "check_in", "nudge", "bout", "shown", "opened", "answered"}
-ANSWERED = {*get_args(Outcome), *get_args(Reason), *STEPS, *TIERS, *CHANNEL_ORDER, "open", "conditional", "not_needed"}
+ANSWERED = {*get_args(Outcome), *get_args(Reason), *STEPS, *TIERS, "open", "conditional", "not_needed"}
 
 
 @pytest.fixture
