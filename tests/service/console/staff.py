@@ -7,11 +7,13 @@ import pyotp
 from sqlalchemy import Connection, select
 
 from programs.instants import SECOND, Instant
+from service import audit
 from service.auth import passwords, staff
 from service.auth.staff import Factors
 from service.auth.tickets import State, make_ticket
 from service.care import Who
 from service.console.cookies import COOKIE
+from service.database import Database
 from service.tables import token
 from tests.service.console.reader import Reader
 from tests.world import BEN, CLINIC, NOON
@@ -65,3 +67,11 @@ def open_sessions(db: Connection, who: Who = BEN) -> int:
 def form_of(reply: httpx.Response, action: str, **typed: str) -> dict[str, Any]:
     """The fields of a form as the page sent them, with what was typed in their place."""
     return {**Reader(reply.text).form(action).fields, **typed}
+
+
+async def failures(db: Database) -> list[tuple[str, str, str]]:
+    """What is noted at Riverside of those who could not show who they are: what they tried, as whom, from where."""
+    for written in db.closing:
+        await written()
+    noted = [it.note for it in await db.read(audit.links, CLINIC, 0, 1_000)]
+    return [(it.what, it.record, it.origin) for it in noted if it.outcome == "refused"]

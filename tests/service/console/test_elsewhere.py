@@ -18,7 +18,7 @@ from service.database import Database
 from service.settings import Settings
 from tests.peers.oidc_provider import provider, sign_in_there
 from tests.service.console.conftest import ORIGIN, Browser
-from tests.service.console.staff import EMAIL, employ_ben, invite_ben, is_in, session_of
+from tests.service.console.staff import EMAIL, employ_ben, failures, invite_ben, is_in, session_of
 from tests.world import BEN, NOON
 
 NOT_KNOWN = "That did not sign you in"
@@ -68,6 +68,7 @@ async def test_who_was_invited_comes_in_and_is_bound_to_that_person(
     await world.write(staff.disable, BEN, "operator", clock.now())
     assert not await is_in(again)
     assert NOT_KNOWN in (await sign_in_as(browser(None), "ben-there")).text
+    assert await failures(world) == [("sign in by provider", "ben", "127.0.0.1")]
 
 
 async def test_what_is_asked_of_the_provider(browser: Browser, issuer: str) -> None:

@@ -15,7 +15,16 @@ from service.settings import Settings
 from tests.peers.authenticator import Authenticator
 from tests.service.console.conftest import Browser
 from tests.service.console.reader import Reader
-from tests.service.console.staff import PASSWORD, employ_ben, form_of, give_password, invite_ben, is_in, sign_in
+from tests.service.console.staff import (
+    PASSWORD,
+    employ_ben,
+    failures,
+    form_of,
+    give_password,
+    invite_ben,
+    is_in,
+    sign_in,
+)
 from tests.world import BEN, NOON
 
 ORIGIN = "https://pages.test"
@@ -112,7 +121,7 @@ ATTACKS = (elsewhere, unverified, copied, of_another_key, of_another_challenge, 
 @pytest.mark.parametrize("attack", ATTACKS)
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_an_answer_that_is_not_ours_lets_nobody_in(
-    browser: Browser, bens: Authenticator, attack: Callable[[Authenticator, str], str]
+    browser: Browser, world: Database, bens: Authenticator, attack: Callable[[Authenticator, str], str]
 ) -> None:
     await sign_in_with(browser(None), bens)
     one, other = browser(None), browser(None)
@@ -126,6 +135,7 @@ async def test_an_answer_that_is_not_ours_lets_nobody_in(
     assert reply.status_code == 403
     assert not await is_in(one)
     assert not await is_in(other)
+    assert ("sign in by second factor", "ben", "127.0.0.1") in await failures(world)
 
 
 async def test_an_answer_is_good_once_and_in_the_browser_it_was_asked_of(
