@@ -58,7 +58,7 @@ _STOP = (
     .where(
         due.c.clinic_id == bindparam("clinic"),
         among(due.c.key, "keys"),
-        due.c.state == "pending",
+        due.c.state != "in_flight",
     )
     .returning(due.c.message_id)
 )

@@ -11,7 +11,7 @@ from notifications import addresses
 from notifications.agenda import Facts, Snoozed, Told
 from notifications.preferences import DEFAULT, preferences_of
 from notifications.reach import Address
-from notifications.tables import due, message, outcome, snooze
+from notifications.tables import SET_ASIDE, due, message, outcome, snooze
 from programs import checkins, completions, people, plans
 from programs.instants import DAY, Instant
 from programs.people import Patient
@@ -148,7 +148,9 @@ def _told(rows: Iterable[Row], reachable: Sequence[Address], checking: Collectio
     newest = max((it.added_at for it in reachable), default=-1)
     told = []
     for row in rows:
-        if row.state in TAKEN and row.id not in checking:
+        if row.state in SET_ASIDE:
+            told.append(Told(row.planned_for, row.subjects, row.state))
+        elif row.state in TAKEN and row.id not in checking:
             told.append(Told(row.sent_at or row.ended_at or row.planned_for, row.subjects))
         elif row.sent_at and row.id not in checking:  # it was answered while we waited for its receipt
             told.append(Told(row.sent_at, row.subjects))

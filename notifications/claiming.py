@@ -4,6 +4,7 @@ A claim is a lease: whoever dies with it leaves a row that wakes again when the 
 delivery id, and so replaces what may already have arrived.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -11,16 +12,19 @@ from typing import NamedTuple
 import msgspec
 from sqlalchemy import Connection, bindparam, select, tuple_, update
 
-from notifications import addresses, alerts, book, outbox, reach, receipts
+from notifications import addresses, alerts, book, outbox, poison, reach, receipts
 from notifications.agenda import TOGETHER, Agenda, Planned, agenda
 from notifications.book import Book, Row
 from notifications.reach import Address
-from notifications.tables import LANES, due, message
+from notifications.tables import LANES, NEVER, due, message
 from programs import walls
 from programs.instants import DAY, SECOND, Instant
 from programs.tables import among
 
+log = logging.getLogger("homestretch.delivery")
+
 LEASE = 45 * SECOND
+FIRST_PAUSE = 15 * SECOND
 BATCH = 200
 # Where more is due than one batch takes, each clinic in turn has this many of it at least. Fewer clinics a batch, and
 # not fewer rows each, keep a batch quick: each clinic's facts are a handful of statements.
@@ -33,7 +37,8 @@ class Claimed(msgspec.Struct):
     clinic: str
     row: Row
     fence: int
-    tries: int
+    tries: int  # before this one, in a row and of the same sort; `trouble` names what was raised at the last of them
+    trouble: str
     leased_until: Instant
     language: str
     ladder: tuple[tuple[Address, ...], ...]  # addresses by channel, the patient's first choice first
@@ -49,10 +54,11 @@ class Taken(NamedTuple):
     id: str
     fence: int
     tries: int
+    trouble: str
     sent_at: Instant | None
 
 
-_HANDS = (due.c.clinic_id, due.c.key, due.c.message_id, due.c.fence, due.c.tries, due.c.sent_at)
+_HANDS = (due.c.clinic_id, due.c.key, due.c.message_id, due.c.fence, due.c.tries, due.c.trouble, due.c.sent_at)
 _TAKEN = {"wake_at": bindparam("lease"), "state": "in_flight", "fence": due.c.fence + 1}
 _RIPE = (
     select(due.c.clinic_id, due.c.key)
@@ -113,15 +119,23 @@ _KINDS = select(
 _POSTPONE = (
     update(due)
     .where(due.c.clinic_id == bindparam("clinic"), due.c.key == bindparam("key_"), due.c.fence == bindparam("held"))
-    .values(wake_at=bindparam("at"), state=bindparam("to"))
+    .values(wake_at=bindparam("at"), state=bindparam("to"), tries=bindparam("tried"), trouble="")
+)
+_TROUBLE = (
+    update(due)
+    .where(due.c.clinic_id == bindparam("clinic"), due.c.key == bindparam("key_"), due.c.fence == bindparam("held"))
+    .values(wake_at=bindparam("at"), state=bindparam("to"), tries=bindparam("tried"), trouble=bindparam("trouble_"))
 )
 _subjects = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
-def claim(db: Connection, now: Instant, count: int = BATCH, turn: int = 0) -> tuple[int, list[Claimed]]:
+def claim(
+    db: Connection, now: Instant, count: int = BATCH, turn: int = 0, apart: bool = False
+) -> tuple[int, list[Claimed]]:
     """Take what is due, for a lease; end or put off what the agenda no longer wants now. How many, and what to send.
 
     `turn` counts the claims of one drain, so that the clinics that wait for their share have it one after the other.
+    `apart`: after a batch that raised. Each is looked at by itself then, and what raises is put off, or quarantined.
     """
     taken: dict[str, list[Taken]] = defaultdict(list)
     for it in _take(db, now, count, turn):
@@ -129,7 +143,7 @@ def claim(db: Connection, now: Instant, count: int = BATCH, turn: int = 0) -> tu
     claimed: list[Claimed] = []
     for clinic, rows in taken.items():
         walls.enter(db, clinic)
-        claimed += _still_wanted(db, clinic, rows, now)
+        claimed += _one_by_one(db, clinic, rows, now) if apart else _still_wanted(db, clinic, rows, now)
     return sum(map(len, taken.values())), claimed
 
 
@@ -157,6 +171,33 @@ def _in_turn(db: Connection, lane: int, now: Instant, turn: int) -> list[str]:
     return clinics[start:] + clinics[:start]
 
 
+def _one_by_one(db: Connection, clinic: str, rows: Sequence[Taken], now: Instant) -> list[Claimed]:
+    claimed: list[Claimed] = []
+    for it in rows:
+        try:
+            with db.begin_nested():
+                claimed += _still_wanted(db, clinic, [it], now)
+        except Exception as error:
+            if poison.of_database(error):
+                raise
+            trouble(db, clinic, it, error, now)
+    return claimed
+
+
+def trouble(db: Connection, clinic: str, it: Taken, error: Exception, now: Instant) -> None:
+    """What raised whenever it was touched is left alone for longer and longer, and then until the operator says so."""
+    what, times = poison.says(error), it.tries + 1 if it.trouble else 1
+    stays = times < poison.TROUBLES
+    log.error("message %s raised %s, %d in a row\n%s", it.id, what, times, poison.whence(error))
+    values = {
+        "at": now + FIRST_PAUSE * 2 ** (times - 1) if stays else NEVER,
+        "to": ("awaiting" if it.sent_at else "pending") if stays else "quarantined",
+        "tried": times,
+        "trouble_": what,
+    }
+    db.execute(_TROUBLE, {"clinic": clinic, "key_": it.key, "held": it.fence, **values})
+
+
 def _still_wanted(db: Connection, clinic: str, taken: Sequence[Taken], now: Instant) -> list[Claimed]:
     hands = {it.id: it for it in taken}
     rows = [
@@ -169,7 +210,7 @@ def _still_wanted(db: Connection, clinic: str, taken: Sequence[Taken], now: Inst
     marks = outbox.marks(db, clinic, [row.person_id for row in for_patients])
     found = _check_patients(db, clinic, for_patients, now) + _check_alerts(db, clinic, for_clinicians, now)
     for it in found:
-        it.tries = hands[it.row.id].tries
+        it.tries, it.trouble = hands[it.row.id].tries, hands[it.row.id].trouble
         it.mark = marks.get(it.row.person_id)
     return found
 
@@ -190,7 +231,7 @@ def _check_patients(db: Connection, clinic: str, rows: Sequence[Row], now: Insta
         _sort_out(row, plans[row.person_id], now, sorted_out)
     outbox.end(db, clinic, sorted_out.ended, now)
     outbox.rewrite(db, clinic, sorted_out.later + sorted_out.changed)
-    postpone(db, clinic, [(row, row.fence, it.at) for row, it in sorted_out.later])
+    postpone(db, clinic, [(row, row.fence, it.at, 0) for row, it in sorted_out.later])
     _plan_again(db, clinic, sorted_out, plans, now)
     sent_again = _check_again(db, clinic, again, known, now) if again else []
     return [_claimed(clinic, row, known, now) for row in sorted_out.send] + sent_again
@@ -199,7 +240,7 @@ def _check_patients(db: Connection, clinic: str, rows: Sequence[Row], now: Insta
 def _claimed(clinic: str, row: Row, known: Book, now: Instant) -> Claimed:
     chosen = known.facts[row.person_id].preferences
     ladder = reach.ladder(known.addresses.get(row.person_id, ()), chosen.channels, now)
-    return Claimed(clinic, row, row.fence, 0, now + LEASE, chosen.language, ladder)
+    return Claimed(clinic, row, row.fence, 0, "", now + LEASE, chosen.language, ladder)
 
 
 def _check_again(db: Connection, clinic: str, rows: Sequence[Row], known: Book, now: Instant) -> list[Claimed]:
@@ -216,7 +257,7 @@ def _check_again(db: Connection, clinic: str, rows: Sequence[Row], known: Book, 
         if why or at is None or not it.ladder:
             ended.append((row, why or "no_receipt"))
         elif at > now:
-            later.append((row, row.fence, at))
+            later.append((row, row.fence, at, 0))
         else:
             send.append(it)
     outbox.end(db, clinic, ended, now)
@@ -274,13 +315,13 @@ def _check_alerts(db: Connection, clinic: str, rows: Sequence[Row], now: Instant
             ended.append((row, "window_over"))
         else:
             ladder = reach.ladder(reachable.get(row.person_id, ()), alerts.CHANNELS, now)
-            send.append(Claimed(clinic, row, row.fence, 0, now + LEASE, "en", ladder))
+            send.append(Claimed(clinic, row, row.fence, 0, "", now + LEASE, "en", ladder))
     outbox.end(db, clinic, ended, now)
     return send
 
 
-def postpone(db: Connection, clinic: str, rows: Sequence[tuple[Row, int, Instant]]) -> None:
-    """Each is looked at again at its instant; what a provider took once waits for its receipt meanwhile."""
+def postpone(db: Connection, clinic: str, rows: Sequence[tuple[Row, int, Instant, int]]) -> None:
+    """Each is looked at again at its instant, after so many tries; what a provider took waits for its receipt."""
     if rows:
         values = [
             {
@@ -289,7 +330,8 @@ def postpone(db: Connection, clinic: str, rows: Sequence[tuple[Row, int, Instant
                 "held": fence,
                 "at": at,
                 "to": "awaiting" if row.sent_at else "pending",
+                "tried": tries,
             }
-            for row, fence, at in rows
+            for row, fence, at, tries in rows
         ]
         db.execute(_POSTPONE, values)

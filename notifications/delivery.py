@@ -4,28 +4,25 @@ Two short transactions, claiming.py and settling.py, with the network between th
 """
 
 import asyncio
-import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
-import msgspec
-
-from notifications import alerts
-from notifications.channels import Accepted, Channel, Later, Outcome, Parcel, Refused
+from notifications import alerts, poison
+from notifications.channels import Accepted, Later, Parcel
 from notifications.claiming import BATCH, Claimed, claim
 from notifications.handing import Bridge, LastLook
-from notifications.reach import Address
 from notifications.settling import Sent, Tally, Try, settle
+from notifications.wire import Clock, Turn, Wire
 from notifications.wording import words
 from programs.instants import SECOND, Instant
 
-log = logging.getLogger("homestretch.delivery")
-
 # No send begins in the last part of a lease: it may take 10 s, and its batch has to be settled before the lease ends.
 SEND_TAKES = 15 * SECOND
+MOST_AT_ONCE = 5 * BATCH
+PATIENCE = 1  # seconds for which a batch is waited for, before the next one is begun beside it
 LONGEST_WAIT = 28 * 24 * 3600  # seconds a push service is asked to keep a message, at most
 
-Clock = Callable[[], Instant]
 Failpoint = Callable[[str], None]
 """Called by name at each step of the way; does nothing but in tests, which kill, raise or hang there."""
 
@@ -50,43 +47,17 @@ def parcel(it: Claimed, now: Instant) -> Parcel:
     )
 
 
-class Wire:
-    """The channels, each with room for as many sends at once as it bears."""
-
-    last_look: LastLook  # of the batch in hand
-
-    def __init__(self, channels: Mapping[str, Channel]) -> None:
-        self.channels = channels
-        self.rooms = {kind: asyncio.Semaphore(channel.limit) for kind, channel in channels.items()}
-
-    async def hand_over(self, it: Claimed, address: Address, worded: Parcel, clock: Clock) -> Outcome:
-        """The channel's answer; whatever goes wrong is an answer too, so that one message cannot stop its batch."""
-        channel = self.channels.get(address.channel)
-        if channel is None:
-            return Refused("this channel is not set up")
-        async with self.rooms[address.channel]:
-            if clock() >= it.leased_until - SEND_TAKES:
-                return Later("it waited for its turn until the lease was nearly over")
-            try:
-                if not await self.last_look.stands(it):
-                    return Later("the patient's messages were planned anew meanwhile")
-                return await channel.send(msgspec.json.decode(address.value, type=channel.Address), worded)
-            except msgspec.ValidationError:
-                return Refused("the stored address cannot be read")
-            except Exception as error:
-                return Later(f"{type(error).__name__} while sending")
-
-
-async def send(it: Claimed, wire: Wire, clock: Clock) -> Sent:
+async def send(it: Claimed, wire: Wire, clock: Clock, stands: Callable[[], Awaitable[bool]]) -> Sent:
     """Every address of the first channel at once; the next channel only where no address of this one may take it.
 
-    An alert does not wait for a provider to come back: it goes on to the next channel at once.
+    An alert does not wait for a provider to come back: it goes on to the next channel at once. `stands` is asked right
+    before each hand-over (see handing.py).
     """
     worded = parcel(it, clock())
     settling = Accepted if it.row.key.startswith(alerts.KEYS) else Accepted | Later
-    tries: list[Try] = []
+    until, tries = it.leased_until - SEND_TAKES, list[Try]()
     for step in it.ladder:
-        outcomes = await asyncio.gather(*(wire.hand_over(it, address, worded, clock) for address in step))
+        outcomes = await asyncio.gather(*(wire.hand_over(to, worded, Turn(clock, until, stands)) for to in step))
         tries += [Try(address, result) for address, result in zip(step, outcomes, strict=True)]
         if any(isinstance(result, settling) for result in outcomes):
             break
@@ -97,39 +68,88 @@ async def send(it: Claimed, wire: Wire, clock: Clock) -> Sent:
 
 
 async def drain(
-    db: Bridge,
-    channels: Mapping[str, Channel],
-    clock: Clock,
-    failpoint: Failpoint = no_failpoint,
-    chance: random.Random | None = None,
+    db: Bridge, wire: Wire, clock: Clock, failpoint: Failpoint = no_failpoint, chance: random.Random | None = None
 ) -> Tally:
-    """Claim, send and settle until nothing more is due. Several workers may do this at once: the claim decides."""
-    tally, wire = Tally(), Wire(channels)
-    while True:
-        failpoint("claiming")
-        count, claimed = await db.write(claim, clock())
-        failpoint("claimed")
-        if count == 0:
-            return tally
-        wire.last_look = LastLook(db, claimed)
-        results = await asyncio.gather(*(_send(it, wire, clock, failpoint) for it in claimed))
-        failpoint("settling")
-        done: Tally = await db.write(settle, results, clock(), chance or random.Random())
-        failpoint("settled")
-        tally.claimed += count
-        tally.accepted += done.accepted
-        tally.postponed += done.postponed
-        tally.ended += done.ended + count - len(claimed)
-        if count < BATCH:
-            return tally
+    """Claim, send and settle until nothing more is due. Several workers may do this at once: the claim decides.
 
-
-async def _send(it: Claimed, wire: Wire, clock: Clock, failpoint: Failpoint) -> Sent:
-    failpoint("sending")
+    A provider that takes its time holds nobody else up: what has come of the others is settled meanwhile, and what
+    became due is claimed. Raises what the database raises; what was sent by then is settled first the next time.
+    """
+    loop = _Loop(db, wire, clock, failpoint, chance or random.Random())
     try:
-        sent = await send(it, wire, clock)
-    except Exception as error:  # one poisoned message must not stop the others of its batch
-        log.exception("message %s could not be sent", it.row.id)
-        sent = Sent(it, (), type(error).__name__)
-    failpoint("sent")
-    return sent
+        await loop.settle()
+        more = True
+        while more or loop.sending:
+            more = await loop.claim() if len(loop.sending) < MOST_AT_ONCE else True
+            await loop.send_on()
+            await loop.settle()
+    finally:
+        for it in loop.sending:
+            it.cancel()
+    return loop.tally
+
+
+class _Loop:
+    """One drain: what it is sending, and how far it has come."""
+
+    def __init__(self, db: Bridge, wire: Wire, clock: Clock, failpoint: Failpoint, chance: random.Random) -> None:
+        self.db, self.wire, self.clock, self.failpoint, self.chance = db, wire, clock, failpoint, chance
+        self.tally = Tally()
+        self.sending: set[asyncio.Task[Sent]] = set()
+        self._turn = 0
+
+    async def claim(self) -> bool:
+        """Whether there is more."""
+        self.failpoint("claiming")
+        try:
+            count, claimed = await self.db.write(claim, self.clock(), BATCH, self._turn)
+        except Exception as error:
+            if poison.of_database(error):
+                raise
+            count, claimed = await self.db.write(claim, self.clock(), BATCH, self._turn, True)
+        self.failpoint("claimed")
+        self._turn += 1
+        self.tally.claimed += count
+        self.tally.ended += count - len(claimed)
+        look = LastLook(self.db, claimed)
+        self.sending |= {asyncio.create_task(self._send(it, look)) for it in claimed}
+        return bool(count == BATCH)
+
+    async def send_on(self) -> None:
+        if self.sending:
+            done, self.sending = await asyncio.wait(self.sending, timeout=PATIENCE)
+            self.wire.unsettled += [it.result() for it in done]
+
+    async def settle(self) -> None:
+        results = self.wire.unsettled
+        if not results:
+            return
+        self.failpoint("settling")
+        try:
+            self.tally.add(await self.db.write(settle, results, self.clock(), self.chance))
+        except Exception as error:
+            if poison.of_database(error):
+                raise
+            await self._settle_apart(results)
+        self.wire.unsettled = []
+        self.failpoint("settled")
+
+    async def _settle_apart(self, results: Sequence[Sent]) -> None:
+        """After a batch that raised: each by itself, so that the one to blame is found and the others stand."""
+        for it in results:
+            try:
+                self.tally.add(await self.db.write(settle, [it], self.clock(), self.chance))
+            except Exception as error:
+                if poison.of_database(error):
+                    raise
+                found = Sent(it.claimed, (), error)
+                self.tally.add(await self.db.write(settle, [found], self.clock(), self.chance))
+
+    async def _send(self, it: Claimed, look: LastLook) -> Sent:
+        self.failpoint("sending")
+        try:
+            sent = await send(it, self.wire, self.clock, partial(look.stands, it))
+        except Exception as error:  # one poisoned message must not stop the others of its batch
+            sent = Sent(it, (), error)
+        self.failpoint("sent")
+        return sent

@@ -45,6 +45,8 @@ SENTENCES: Mapping[str, str] = {
     "discharged": "The patient is discharged.",
     "no_address": "The patient cannot be reached by any channel.",
     "refused": "The provider refused the message.",
+    "quarantined": "A fault of the software kept it from being sent. Whoever runs the server has been told.",
+    "restored": "A back-up was put back, and it may have been sent before. Whoever runs the server decides.",
 }
 
 

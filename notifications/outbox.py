@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, case, delete, func, insert, select
 from notifications import book, reach, receipts
 from notifications.agenda import Agenda, Facts, Planned, agenda
 from notifications.book import PENDING, Row
-from notifications.tables import LANES, due, horizon, message, outcome
+from notifications.tables import LANES, SET_ASIDE, due, horizon, message, outcome
 from programs import checkins, people, rollup, walls
 from programs.aftercare import is_to_be_shifted
 from programs.ids import derived_id
@@ -43,9 +43,11 @@ ENDS = {
     "check_ins_off": "suppressed",
     "no_allowed_hour": "suppressed",
     "no_address": "suppressed",
+    "quarantined": "failed",
+    "restored": "suppressed",
 }
 # Of these, the reasons why a bout counts as one of which no message reached the patient (see receipts.py).
-UNREACHED = frozenset(reason for reason, state in ENDS.items() if state == "expired") | {"no_address"}
+UNREACHED = frozenset(reason for reason, state in ENDS.items() if state in ("expired", "failed")) | {"no_address"}
 
 _INSERT, _INSERT_DUE, _INSERT_OUTCOME = insert(message), insert(due), insert(outcome)
 _UPDATE = (
@@ -308,6 +310,8 @@ def _compare(wanted: Agenda, rows: Sequence[Row], facts: Facts, changes: _Change
     changes.ended += [(row, why_not(wanted, row, changes.now)) for row in pending.values()]
     waiting = [(row, reach.why_over(row.subjects, facts, changes.now)) for row in rows if row.state == "awaiting"]
     changes.ended += [(row, why) for row, why in waiting if why]
+    aside = [(row, why_not(wanted, row, changes.now)) for row in rows if row.state in SET_ASIDE]
+    changes.ended += [(row, row.state if why == "past" else why) for row, why in aside if why != row.state]
 
 
 def _stands(row: Row, it: Planned, now: Instant) -> bool:

@@ -15,16 +15,17 @@ from notifications import addresses, alerts, reach, receipts
 from notifications.agenda import BOUT_WINDOW
 from notifications.book import Row
 from notifications.channels import Accepted, Gone, Later, Outcome, Refused
-from notifications.claiming import Claimed, postpone
+from notifications.claiming import FIRST_PAUSE, Claimed, Taken, postpone, trouble
 from notifications.reach import Address
 from notifications.tables import delivery, due, message, outcome
+from notifications.wire import Untried, name
 from programs import checkins, people, rollup, walls
 from programs.instants import HOUR, MINUTE, SECOND, Instant
 from programs.schedule import DAY_MINUTES
 from programs.tables import among
 
-FIRST_PAUSE = 15 * SECOND
 LONGEST_PAUSE = HOUR
+MOST_TRIES = 1000  # counted; a pause is at its longest long before
 
 # From this minute of the day on, a bout's window may end on the next date.
 LATE = DAY_MINUTES - (BOUT_WINDOW + HOUR) // MINUTE
@@ -36,11 +37,11 @@ class Try(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """What came of one message; `trouble` names what kept it from being worded or sent at all."""
+    """What came of one message; `trouble` is what was raised and kept it from being worded or sent at all."""
 
     claimed: Claimed
     tries: tuple[Try, ...]
-    trouble: str = ""
+    trouble: Exception | None = None
 
 
 class Tally(msgspec.Struct):
@@ -50,6 +51,11 @@ class Tally(msgspec.Struct):
     accepted: int = 0
     postponed: int = 0
     ended: int = 0
+    troubled: int = 0
+
+    def add(self, other: "Tally") -> None:
+        for field in self.__struct_fields__:
+            setattr(self, field, getattr(self, field) + getattr(other, field))
 
 
 _HELD = (
@@ -97,7 +103,11 @@ def _settle_clinic(
     _note_tries(db, clinic, ours + _not_noted(db, clinic, late), now)
     confirmed = _confirmed(db, clinic, ours)
     _note_unconfirmed(db, clinic, ours, confirmed, now)
-    it = _sorted_out(ours, confirmed, now, chance)
+    for one in ours:
+        if one.trouble is not None:
+            trouble(db, clinic, hand_of(one.claimed), one.trouble, now)
+            tally.troubled += 1
+    it = _sorted_out([one for one in ours if one.trouble is None], confirmed, now, chance)
     if it.ended:
         db.execute(_DROP, [{"clinic": clinic, "key_": one.row.key, "held": one.fence} for one, _, _ in it.ended])
         db.execute(_INSERT_OUTCOME, [_outcome(clinic, *ended, now) for ended in it.ended])
@@ -115,7 +125,7 @@ def _settle_clinic(
 class _SortedOut(NamedTuple):
     ended: list[tuple[Claimed, str, str]]  # with state and reason
     awaiting: list[Claimed]
-    later: list[tuple[Row, int, Instant]]
+    later: list[tuple[Row, int, Instant, int]]
     asked: list[str]  # check-ins that a provider took the prompt of
 
 
@@ -124,7 +134,8 @@ def _sorted_out(results: Sequence[Sent], confirmed: Collection[str], now: Instan
     for result in results:
         it, (state, reason) = result.claimed, _verdict(result)
         if state == "":
-            found.later.append((it.row, it.fence, _next_try(it, now + _pause(result, chance))))
+            at = _next_try(it, now + _pause(result, chance))
+            found.later.append((it.row, it.fence, at, _tries(result)))
             continue
         if state == "accepted":
             found.asked.extend(one.removeprefix("check_in:") for one in it.row.subjects if one.startswith("check_in:"))
@@ -214,12 +225,13 @@ def _note_tries(db: Connection, clinic: str, results: Sequence[Sent], now: Insta
             "fence": result.claimed.fence,
             "address_id": it.address.id,
             "channel": it.address.channel,
-            "result": _name(it.outcome),
+            "result": name(it.outcome),
             "detail": "" if isinstance(it.outcome, Accepted) else it.outcome.detail,
             "ended_at": now,
         }
         for result in results
         for it in result.tries
+        if not isinstance(it.outcome, Untried)
     ]
     if rows:
         db.execute(_INSERT_DELIVERY, rows)
@@ -232,15 +244,9 @@ def _note_tries(db: Connection, clinic: str, results: Sequence[Sent], now: Insta
     addresses.give_up(db, gone, now)
 
 
-def _name(outcome: Outcome) -> str:
-    return type(outcome).__name__.lower()
-
-
 def _verdict(result: Sent) -> tuple[str, str]:
     """The state a message ends in and why, or ("", "") for another try."""
     results = [it.outcome for it in result.tries]
-    if result.trouble:
-        return "", ""
     if any(isinstance(it, Accepted) for it in results):
         return "accepted", next(it.address.channel for it in result.tries if isinstance(it.outcome, Accepted))
     if any(isinstance(it, Later) for it in results):
@@ -253,7 +259,27 @@ def _verdict(result: Sent) -> tuple[str, str]:
 
 
 def _pause(result: Sent, chance: random.Random) -> Instant:
-    """Full jitter over a doubling pause, no shorter than what the provider asked for."""
-    longest = min(FIRST_PAUSE * 2 ** min(result.claimed.fence - 1, 8), LONGEST_PAUSE)
+    """Full jitter over a doubling pause, no shorter than what the provider asked for.
+
+    Whom nobody was asked about waits as long as it takes until somebody may be, and a little, so that not all come at
+    once then: a provider that is away costs no message its patience.
+    """
     asked = max((it.outcome.after or 0 for it in result.tries if isinstance(it.outcome, Later)), default=0)
-    return max(chance.randint(SECOND, longest), round(asked * SECOND))
+    if _tried(result):
+        longest = min(FIRST_PAUSE * 2 ** min(_tries(result) - 1, 8), LONGEST_PAUSE)
+        return max(chance.randint(SECOND, longest), round(asked * SECOND))
+    return round(asked * SECOND) + chance.randint(SECOND, FIRST_PAUSE)
+
+
+def _tried(result: Sent) -> bool:
+    return any(not isinstance(it.outcome, Untried) for it in result.tries)
+
+
+def _tries(result: Sent) -> int:
+    """How often in a row somebody was asked for it, in vain."""
+    before = 0 if result.claimed.trouble else result.claimed.tries
+    return min(before + _tried(result), MOST_TRIES)
+
+
+def hand_of(it: Claimed) -> Taken:
+    return Taken(it.clinic, it.row.key, it.row.id, it.fence, it.tries, it.trouble, it.row.sent_at or None)

@@ -19,6 +19,7 @@ from notifications import alerts, delivery, outbox
 from notifications.channels import Channel
 from notifications.delivery import Failpoint, no_failpoint
 from notifications.settling import Tally
+from notifications.wire import Wire
 from programs import people, rollup, walls
 from programs.instants import DAY, HOUR, MINUTE, SECOND, Instant, moment
 from service import counting
@@ -66,7 +67,7 @@ class Worker:
         chance: random.Random | None = None,
     ) -> None:
         self.db = db
-        self.channels = channels
+        self.wire = Wire(channels)
         self.clock = clock
         self.failpoint = failpoint
         self.chance = chance or random.Random()
@@ -87,7 +88,7 @@ class Worker:
     async def turn(self) -> Tally:
         """One round: lay out, send, keep house. Raises what the database raises; nothing is lost by it."""
         await self._lay_out()
-        tally = await delivery.drain(self.db, self.channels, self.clock.now, self.failpoint, self.chance)
+        tally = await delivery.drain(self.db, self.wire, self.clock.now, self.failpoint, self.chance)
         await self._roll_up()
         await self._keep_house()
         self.pulse.turned_at = self.clock.now()

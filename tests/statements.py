@@ -19,6 +19,7 @@ OF_NO_CLINIC = {
     "notifications.outbox:behind": "and looks whose messages must be laid out further",
     "notifications.claiming:_take": "the claim takes what is due, whosever it is; from there it goes clinic by clinic",
     "notifications.claiming:_in_turn": "and who waits for a turn of it",
+    "notifications.aside:count": "whoever runs the service is told how many wait for them",
     "notifications.addresses:stop_mail": "a link in a mail names a message, and its 128 bits are the proof",
     "service.audit:chains": "the operator verifies the chain of each clinic, one after the other",
     "programs.rollup:stale": "the worker looks whose weeks must be counted again",

@@ -122,6 +122,8 @@ def _unreached(db: Connection, clinic: str, patients: Sequence[Patient], now: In
 
 
 def _why_unreached(rows: Iterable[Row]) -> str:
+    if any(row.state == "quarantined" for row in rows):
+        return UNREACHED["quarantined"]
     ended = [row for row in rows if row.state == "accepted" or _lost(row)]
     last = max(ended, key=lambda row: row.ended_at, default=None)
     return UNREACHED[_lost(last)] if last is not None and _lost(last) else ""

@@ -58,6 +58,7 @@ UNREACHED = {
     "no_address": "no phone or e-mail address that works",
     "failed": "every try to send was refused",
     "expired": "it could not be sent in time",
+    "quarantined": "a fault of the software kept it from being sent; whoever runs the server has been told",
 }
 
 

@@ -16,6 +16,7 @@ from notifications.channels import Accepted, Outcome, Parcel
 from notifications.channels.addresses import ConsoleAddress
 from notifications.preferences import Preferences
 from notifications.timing import zone, zone_names
+from notifications.wire import Wire
 from programs.aftercare import check_ins
 from programs.instants import DAY, HOUR
 from programs.schedule import Course, Revision
@@ -76,7 +77,7 @@ async def _drained(url: str) -> tuple[list[Sent], float]:
     async with await connect(url, {}) as db:
         with recorded() as sent:
             start = time.perf_counter()
-            tally = await delivery.drain(db, {"console": Nowhere()}, lambda: crowd.DUE, chance=random.Random(1))
+            tally = await delivery.drain(db, Wire({"console": Nowhere()}), lambda: crowd.DUE, chance=random.Random(1))
             seconds = time.perf_counter() - start
     assert tally.accepted == CROWD, tally
     return sent, seconds

@@ -339,7 +339,7 @@ async def test_nothing_is_handed_over_after_the_commit_that_erases(database: Dat
     with pytest.raises(HandingOver):
         await database.write(rights.erase, ADMIN, "ada", at)
     assert await database.write(rights.erase, ADMIN, "ada", at + claiming.LEASE)
-    sent = [settling.Sent(it, (), "") for it in claimed]
+    sent = [settling.Sent(it, ()) for it in claimed]
     await database.write(settling.settle, sent, at + claiming.LEASE, Random(1))
     assert await database.write(claiming.claim, at + HOUR) == (0, [])
     assert {name for name, count in (await database.read(rows_of, ADA)).items() if count} == {"tombstone", "audit"}

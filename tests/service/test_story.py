@@ -31,10 +31,10 @@ from sqlalchemy import Engine, create_engine, event
 from notifications import claiming, delivery, outbox, settling
 from notifications.channels import Parcel
 from notifications.claiming import LEASE, Claimed
-from notifications.delivery import Wire
 from notifications.preferences import Preferences
 from notifications.settling import Sent
 from notifications.timing import AllowedHours
+from notifications.wire import Wire
 from programs import adherence, checkins, rollup
 from programs.aftercare import CheckIn
 from programs.completions import Completion, Outcome
@@ -70,6 +70,10 @@ from tests.service.story import (
     wakes,
 )
 from tests.world import ADA, BEN, CLINIC, NOON, assignment, populate, session
+
+
+async def _it_stands() -> bool:
+    return True
 
 
 class Story(RuleBasedStateMachine):
@@ -382,7 +386,7 @@ class Story(RuleBasedStateMachine):
 
     async def _send(self, claimed: list[Claimed]) -> list[Sent]:
         wire = Wire({"console": self.provider})
-        return [await delivery.send(it, wire, self.clock.now) for it in claimed]
+        return [await delivery.send(it, wire, self.clock.now, _it_stands) for it in claimed]
 
     def _note_asked(self) -> None:
         self.asked |= {it.id for it in self.check_ins if it.asked_at is not None}

@@ -45,9 +45,7 @@ def _again(
         if not isinstance(it, str):
             return it
         said = f"{it}.{id}" if it in messages else it.replace(SEED, id)
-        return (
-            msgspec.json.decode(said) if said.startswith(("[", "{")) else said
-        )  # a JSON value goes in as what it says
+        return msgspec.json.decode(said) if said[:1] in ("[", "{") else said  # a JSON value goes in as what it says
 
     again = {name: anew(it) for name, it in row.items()}
     if table.name == "address" and phones is not None:
