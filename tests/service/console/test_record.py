@@ -47,7 +47,7 @@ async def test_a_patient_sees_who_looked_takes_a_copy_and_asks_and_reads_the_ans
     assert (await ada.get("/record/copy.json")).json()["patient_id"] == "ada"
     assert "Not for her eyes" in (await ana.get(f"{PAGE}/copy.html")).text
     assert "tick the box" in (await ada.post("/record/erasure")).text
-    assert "answers within a month" in (await ada.post("/record/erasure", data=MEANT)).text
+    assert "has not answered yet" in (await ada.post("/record/erasure", data=MEANT)).text
     assert "1 patient asks to have their record erased" in (await ana.get("/clinic")).text
     assert f'href="{PAGE}#erase"' in (await ana.get("/clinic/requests")).text
     refused = await ana.post(f"{PAGE}/erasure/refuse", data={**MEANT, "reason": "The law: ten years."})
