@@ -48,6 +48,20 @@ async def test_a_phone_that_is_passed_on_is_reached_for_its_new_owner_only(
     assert await world.read(reasons) == {"a1": "passed on"}
 
 
+async def test_a_token_of_a_native_app_is_one_phone_too_and_each_provider_has_its_own(world: Database) -> None:
+    at_once = [
+        ("apns", "ada", "a1"),
+        ("fcm", "ada", "a2"),
+        ("ntfy", "ada", "a3"),
+        ("apns", "ben", "b1"),
+        ("ntfy", "ben", "b2"),
+    ]
+    for channel, person, id in at_once:
+        value = {"topic" if channel == "ntfy" else "token": "0a" * 32}
+        await world.at(CLINIC).write(addresses.put_address, CLINIC, person, id, channel, value, NOON)
+    assert await world.read(reasons) == {"a1": "passed on"}, "a topic may be shared, a token may not"
+
+
 async def test_what_was_passed_on_may_come_back(world: Database) -> None:
     for hours, (clinic, person, id) in enumerate([(CLINIC, "ada", "a1"), (OTHER, "eve", "e1"), (CLINIC, "ada", "a1")]):
         await world.at(clinic).write(put, clinic, person, id, PHONE, hours * HOUR)
