@@ -88,6 +88,8 @@ class ApnsService:
         self.most_in_flight = 0
         self.streams = 1000
         """Requests in flight that a connection may have once the sender is known."""
+        self.greets_after = 0.0
+        """Seconds until a new connection hears anything, as over a long line."""
         self.host, self.port = HOST, 0
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._journal = journal
@@ -126,7 +128,8 @@ class ApnsService:
         self._answers[token] = list(answers)
 
     async def arrival(self) -> None:
-        """Returns when a request has come in, answered or not."""
+        """Returns when another request has come in, answered or not."""
+        self._arrived.clear()
         await self._arrived.wait()
 
     def hang_up(self) -> None:
@@ -215,7 +218,7 @@ class _Connection(asyncio.Protocol):
         self.http = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
         self.heads: dict[int, dict[str, str]] = {}
         self.bodies: dict[int, bytes] = defaultdict(bytes)
-        self.known = False
+        self.known = self.greeted = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -224,6 +227,10 @@ class _Connection(asyncio.Protocol):
         one = {SettingCodes.MAX_CONCURRENT_STREAMS: 1}
         self.http.local_settings = Settings(client=False, initial_values=one)
         self.http.initiate_connection()
+        asyncio.get_running_loop().call_later(self.service.greets_after, self.greet)
+
+    def greet(self) -> None:
+        self.greeted = True
         self.flush()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -231,7 +238,8 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         try:
-            for event in self.http.receive_data(data):
+            # What came together was in flight together.
+            for event in sorted(self.http.receive_data(data), key=lambda it: not isinstance(it, RequestReceived)):
                 self.on(event)
         except ProtocolError as error:
             self.service.complaints.append(type(error).__name__)
@@ -241,6 +249,8 @@ class _Connection(asyncio.Protocol):
         if isinstance(event, RequestReceived):
             assert event.stream_id is not None
             assert event.headers is not None
+            if self.heads and not self.known:
+                self.service.complaints.append("one request at a time until the sender is known")
             self.heads[event.stream_id] = {str(name): str(value) for name, value in event.headers}
             self.service.most_in_flight = max(self.service.most_in_flight, len(self.heads))
         elif isinstance(event, DataReceived):
@@ -292,4 +302,5 @@ class _Connection(asyncio.Protocol):
             self.http.send_data(stream, body, end_stream=True)
 
     def flush(self) -> None:
-        self.transport.write(self.http.data_to_send())
+        if self.greeted:
+            self.transport.write(self.http.data_to_send())

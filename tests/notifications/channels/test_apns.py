@@ -156,11 +156,25 @@ async def test_one_that_never_has_an_answer_costs_the_others_nothing(
     assert apple.connections == 2, "a request never answered holds its place, so a new connection is made"
 
 
+async def test_those_still_waiting_learn_at_once_that_the_connection_is_lost(
+    apple: ApnsService, apns: Apns, parcel: Parcel
+) -> None:
+    await apns.send(ADA, parcel)
+    apple.answer(EVERYONE, Answer(act="silence"))
+    given_up, waiting = (asyncio.create_task(apns.send(it, parcel)) for it in (ADA, EVE))
+    while len(apple.requests) < 3:
+        await apple.arrival()
+    given_up.cancel()
+    await asyncio.wait([given_up])
+    apple.hang_up()
+    assert await waiting == Later("APNs: ConnectionClosed")
+
+
 @pytest.mark.parametrize("streams", [1, 3, 1000])
 async def test_many_at_once_share_one_connection_and_never_more_than_it_takes(
     streams: int, apple: ApnsService, apns: Apns, parcel: Parcel
 ) -> None:
-    apple.streams = streams
+    apple.streams, apple.greets_after = streams, 0.05
     parcels = [msgspec.structs.replace(parcel, delivery_id=f"d{n}") for n in range(40)]
     outcomes = await asyncio.gather(*(apns.send(ADA, it) for it in parcels))
     assert {type(it) for it in outcomes} == {Accepted}
@@ -178,6 +192,7 @@ async def test_a_connection_in_long_use_keeps_nothing_of_what_was_answered(
     for _ in range(2):
         outcomes = await asyncio.gather(*(apns.send(ADA, parcel) for _ in range(50)))
         assert {type(it) for it in outcomes} == {Refused}
+    await apns.send(EVE, parcel)
     line = apns._line
     assert line is not None
     left = line.requests, line.request_streams, line.request_statuses, line.asked_to_wait

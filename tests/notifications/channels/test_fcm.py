@@ -138,6 +138,7 @@ async def test_many_at_once_ask_for_one_token_and_share_the_connections(
     google.tokens.clear()
     assert await all_of_them() == {Accepted}
     assert google.given == 2, "all were refused the old one, and one asked for the new one"
+    assert await fcm._tokens.another("token-1") == "token-2", "a refusal that comes late is not of the new one"
     assert len(google.connections) <= fcm.limit
 
 
