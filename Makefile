@@ -1,7 +1,7 @@
 # make run    everything from a fresh checkout: environment, database, demo clinic, server on 127.0.0.1:8000
 # make test   everything that must hold: format, lint, layers, types, tests on SQLite and PostgreSQL
 # make torture  the long form of what tries to break delivery: an hour or more; ONLY=kill runs what has that in its name
-# make bench  the figures of what to beat, as ratios, in one run
+# make bench  the figures of what to beat, as ratios, in one run; ONLY="P4 P5" for some of them
 # make lock   resolve the dependencies anew (needs uv); commits hashes, never index addresses
 
 PYTHON ?= python3
@@ -26,7 +26,7 @@ torture: $(VENV)/.dev
 	TORTURE=long $(BIN)/pytest tests/torture -q -s -k "$(ONLY)"
 
 bench: $(VENV)/.bench
-	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks $(ONLY)
 
 # A stamp file a step: a second `make run` installs nothing and starts at once.
 $(VENV)/bin/python:

@@ -26,7 +26,8 @@ PATIENCE = 1.0
 class Bridge(Protocol):
     """How a verb reaches the database from the loop; service/database.py is the one that is used."""
 
-    commits: int | None
+    @property
+    def commits(self) -> int | None: ...
 
     async def write(self, verb: Callable[..., Any], *args: Any) -> Any: ...
 

@@ -11,11 +11,12 @@ import click
 
 from notifications.channels import Channel
 from notifications.channels.addresses import sms_services
+from notifications.channels.apart import Apart
 from notifications.channels.console import Console
 from notifications.channels.email import Email, Smtp
 from notifications.channels.ntfy import Ntfy, NtfySettings
 from notifications.channels.vapid import VapidKeys
-from notifications.channels.web_push import PushSettings, WebPush
+from notifications.channels.web_push import PushSettings
 from service.clock import Clock
 from service.settings import Settings
 
@@ -42,7 +43,7 @@ def channels_of(settings: Settings, clock: Clock) -> dict[str, Channel]:
 
     found: list[Channel] = []
     if settings.vapid_key:
-        found.append(WebPush(PushSettings(_keys(settings), settings.public_url, settings.allowed), seconds))
+        found.append(Apart(PushSettings(_keys(settings), settings.public_url, settings.allowed), seconds))
     if settings.apns_key:
         found.append(_module("apns").Apns(_apns(settings), seconds))
     if settings.fcm_account:

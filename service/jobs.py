@@ -8,8 +8,9 @@ once.
 import asyncio
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC
+from typing import Any, NamedTuple
 
 import msgspec
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -57,6 +58,23 @@ class Pulse(msgspec.Struct):
     nobody: int = 0  # flags of all clinics that nobody acknowledged in time
 
 
+class Unshown(NamedTuple):
+    """The database as delivery writes to it: no kept reply and no token depends on what it claims and settles, so that
+    what the API remembers stands while a burst drains (see Database.append)."""
+
+    db: Database
+
+    @property
+    def commits(self) -> int | None:
+        return self.db.commits
+
+    async def write(self, verb: Callable[..., Any], *args: Any) -> Any:
+        return await self.db.append("", verb, *args)
+
+    async def append(self, clinic: str, verb: Callable[..., Any], *args: Any) -> Any:
+        return await self.db.append(clinic, verb, *args)
+
+
 class Worker:
     def __init__(
         self,
@@ -88,7 +106,7 @@ class Worker:
     async def turn(self) -> Tally:
         """One round: lay out, send, keep house. Raises what the database raises; nothing is lost by it."""
         await self._lay_out()
-        tally = await delivery.drain(self.db, self.wire, self.clock.now, self.failpoint, self.chance)
+        tally = await delivery.drain(Unshown(self.db), self.wire, self.clock.now, self.failpoint, self.chance)
         await self._roll_up()
         await self._keep_house()
         self.pulse.turned_at = self.clock.now()

@@ -39,6 +39,7 @@ log = logging.getLogger("homestretch.serving")
 
 LAST_REQUESTS = 1  # seconds
 LAST_TURN = 1
+SWITCH = 0.0005
 LARGEST_HEAD = 32 * 1024
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -167,13 +168,20 @@ def _stop_asked() -> asyncio.Event:
     return stop
 
 
+def favour_replies() -> None:
+    """When all is in place: short waits for whoever asks, at a little more work for the rest."""
+    # What stands now stands until the end: collections that skip it cut the 99th percentile to a ninth.
+    gc.collect()
+    gc.freeze()
+    # While a verb runs in its thread, the loop waits this long for the interpreter, three times a request; not 5 ms.
+    sys.setswitchinterval(SWITCH)
+
+
 async def _answer(server: _Server, taken: socket.socket, stop: asyncio.Event, hello: Sequence[str]) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(server.serve([taken]))
         await server.answers.wait()
-        # What stands now stands until the end: collections that skip it cut the 99th percentile to a ninth.
-        gc.collect()
-        gc.freeze()
+        favour_replies()
         for line in hello:
             click.echo(line)
         sys.stdout.flush()

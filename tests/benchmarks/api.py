@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -28,11 +29,25 @@ READS, WRITES = 6_000, 1_500
 CONNECTIONS = 32
 
 
-def api(folder: Path) -> None:
+def todays(folder: Path) -> None:
+    """P1. Also without the replies that are kept between commits: what a clinic pays that writes all the time."""
+    place = _filled(folder)
+    for name, options in (("P1", ()), ("P1 nothing kept", ("--uncached",))):
+        with serving(place.copy(), *options) as (_, port):
+
+            def today(number: int) -> bytes:
+                return request("GET", "/api/v1/me/today", _token(number))
+
+            ours, bare = _alternate(port, today, lambda _: request("GET", "/bare"), READS)
+            ratio = statistics.median(a.rate / b.rate for a, b in zip(ours, bare, strict=True))
+            detail = f"{_median(ours):,.0f} requests a second, p99 {ours[0].p99:.1f} ms; bare {_median(bare):,.0f}"
+            at_least(name, ratio, 0.35, detail)
+
+
+def _filled(folder: Path) -> SQLitePlace:
     place = SQLitePlace(folder)
     asyncio.run(_fill(place.url))
-    _today(place)
-    _completions(place, folder)
+    return place
 
 
 async def _fill(url: str) -> None:
@@ -45,20 +60,6 @@ async def _fill(url: str) -> None:
 
 def _token(number: int) -> str:
     return f"token-{number % PATIENTS}"
-
-
-def _today(place: SQLitePlace) -> None:
-    """P1. Also without the replies that are kept between commits: what a clinic pays that writes all the time."""
-    for name, options in (("P1", ()), ("P1 nothing kept", ("--uncached",))):
-        with serving(place.copy(), *options) as port:
-
-            def today(number: int) -> bytes:
-                return request("GET", "/api/v1/me/today", _token(number))
-
-            ours, bare = _alternate(port, today, lambda _: request("GET", "/bare"), READS)
-            ratio = statistics.median(a.rate / b.rate for a, b in zip(ours, bare, strict=True))
-            detail = f"{_median(ours):,.0f} requests a second, p99 {ours[0].p99:.1f} ms; bare {_median(bare):,.0f}"
-            at_least(name, ratio, 0.35, detail)
 
 
 def _alternate(
@@ -75,9 +76,9 @@ def _median(loads: list[Load]) -> float:
     return statistics.median(one.rate for one in loads)
 
 
-def _completions(place: SQLitePlace, folder: Path) -> None:
+def completions(folder: Path) -> None:
     """P3: batches of 8, durable, on a disk that takes a millisecond longer."""
-    shim = _slow_disk(folder)
+    place, shim = _filled(folder), _slow_disk(folder)
     for connections, goal in ((CONNECTIONS, 5.0), (1, 0.95)):
         count = WRITES if connections > 1 else WRITES // 5
         shared = [_write(place, shim, connections, count, 64) for _ in range(PAIRS)]
@@ -90,7 +91,7 @@ def _completions(place: SQLitePlace, folder: Path) -> None:
 
 
 def _write(place: SQLitePlace, shim: str, connections: int, count: int, sharing: int) -> Load:
-    with serving(place.copy(), "--sharing", str(sharing), LD_PRELOAD=shim) as port:
+    with serving(place.copy(), "--sharing", str(sharing), LD_PRELOAD=shim) as (_, port):
         load(port, _batch, connections, PATIENTS // 5)
         done = load(port, _batch, connections, count)
     assert done.failed == 0, f"{done.failed} requests failed"
@@ -127,18 +128,24 @@ def _slow_disk(folder: Path) -> str:
     return str(made)
 
 
+class Serving(NamedTuple):
+    process: "subprocess.Popen[str]"
+    port: int
+
+
 @contextmanager
-def serving(url: str, *options: str, **environment: str) -> Iterator[int]:
-    """A server in a process of its own; the port it answers on."""
+def serving(url: str, *options: str, **environment: str) -> Iterator[Serving]:
+    """A server in a process of its own."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.benchmarks.server", url, *options],
         env={**os.environ, **environment},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
     try:
         assert process.stdout is not None
-        yield int(process.stdout.readline())
+        yield Serving(process, int(process.stdout.readline()))
     finally:
         process.terminate()
         process.wait(10)

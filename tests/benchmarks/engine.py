@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from datetime import time as time_of_day
 from pathlib import Path
@@ -46,12 +47,19 @@ class Nowhere:
         return None
 
 
-def engine(folder: Path) -> None:
+def claiming(folder: Path) -> None:
+    _on_each(folder, _claim_and_settle)
+
+
+def recording(folder: Path) -> None:
+    _on_each(folder, _record)
+
+
+def _on_each(folder: Path, measure: Callable[[Place], None]) -> None:
     with places(folder) as kinds:
         for place in kinds:
             asyncio.run(_fill(place))
-            _claim_and_settle(place)
-            _record(place)
+            measure(place)
 
 
 async def _fill(place: Place) -> None:

@@ -56,13 +56,17 @@ class _Caller(asyncio.Protocol):
             self.finished.set_exception(error or ConnectionError("the server closed the connection"))
 
 
-async def _run(port: int, make: Callable[[int], bytes], connections: int, count: int) -> Load:
+Over = Callable[[int], bool]
+"""Whether, after so many requests, no more are sent."""
+
+
+async def _run(port: int, make: Callable[[int], bytes], connections: int, over: Over) -> Load:
     times: list[float] = []
     failed = number = 0
 
     def following() -> bytes | None:
         nonlocal number
-        if number == count:
+        if over(number):
             return None
         number += 1
         return make(number)
@@ -81,12 +85,16 @@ async def _run(port: int, make: Callable[[int], bytes], connections: int, count:
     await asyncio.gather(*(caller.finished for caller in callers))
     seconds = time.perf_counter() - start
     cuts = statistics.quantiles(times, n=100)
-    return Load(count / seconds, 1000 * cuts[49], 1000 * cuts[98], failed)
+    return Load(len(times) / seconds, 1000 * cuts[49], 1000 * cuts[98], failed)
 
 
 def load(port: int, make: Callable[[int], bytes], connections: int, count: int) -> Load:
     """`make(number)` gives the bytes of the number-th request, from 1 to `count`."""
-    return asyncio.run(_run(port, make, connections, count))
+    return load_until(port, make, connections, lambda sent: sent >= count)
+
+
+def load_until(port: int, make: Callable[[int], bytes], connections: int, over: Over) -> Load:
+    return asyncio.run(_run(port, make, connections, over))
 
 
 def request(method: str, path: str, token: str = "", body: bytes = b"") -> bytes:

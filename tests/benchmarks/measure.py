@@ -4,9 +4,10 @@ import gc
 import statistics
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 PAIRS = 5
+Result = TypeVar("Result")
 
 
 class Pairs(NamedTuple):
@@ -24,13 +25,13 @@ def pairs(ours: Callable[[], float], bare: Callable[[], float], count: int = PAI
     """
     mine, theirs = [], []
     for _ in range(count):
-        mine.append(_frozen(ours))
-        theirs.append(_frozen(bare))
+        mine.append(frozen(ours))
+        theirs.append(frozen(bare))
     ratio = statistics.median(b / a for a, b in zip(mine, theirs, strict=True))
     return Pairs(statistics.median(mine), statistics.median(theirs), ratio)
 
 
-def _frozen(work: Callable[[], float]) -> float:
+def frozen(work: Callable[[], Result]) -> Result:
     gc.collect()
     gc.freeze()
     try:
@@ -53,5 +54,15 @@ def at_most(figure: str, value: float, goal: float, detail: str) -> None:
     _line(figure, f"{value:.2f} <= {goal:.2f}", value <= goal, detail)
 
 
+def say(progress: str) -> None:
+    """What is being done, on anything that takes longer than a few seconds; the next line writes over it."""
+    print(f"  {progress:<76}", end="\r", flush=True)
+
+
+def told(figure: str, detail: str) -> None:
+    """A figure without a goal."""
+    print(f"{figure:<30} {detail}", flush=True)
+
+
 def _line(figure: str, comparison: str, holds: bool, detail: str) -> None:
-    print(f"{figure:<22} {comparison:<18} {'holds' if holds else 'falls short':<12} {detail}", flush=True)
+    print(f"{figure:<30} {comparison:<18} {'holds' if holds else 'falls short':<12} {detail}", flush=True)

