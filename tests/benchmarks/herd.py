@@ -12,6 +12,7 @@ from sqlalchemy import Connection, func, select, text
 from notifications import delivery
 from notifications.tables import delivery as delivery_table
 from notifications.tables import outcome
+from notifications.wire import Wire
 from programs.instants import Instant
 from service.database import connect
 from tests.benchmarks import crowd
@@ -128,7 +129,7 @@ def _late(db: Connection) -> list[Instant]:
 async def _drained(url: str) -> float:
     async with await connect(url, {}) as db:
         start = time.perf_counter()
-        tally = await delivery.drain(db, {"console": Nowhere()}, lambda: crowd.DUE, chance=random.Random(1))
+        tally = await delivery.drain(db, Wire({"console": Nowhere()}), lambda: crowd.DUE, chance=random.Random(1))
         seconds = time.perf_counter() - start
     assert tally.accepted == CROWD, tally
     return seconds

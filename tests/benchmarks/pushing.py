@@ -19,6 +19,7 @@ from notifications.channels.addresses import WebPushAddress, check_endpoint
 from notifications.channels.vapid import Signatures, VapidKeys
 from notifications.channels.web_push import PushSettings, WebPush, headers, payload, seal
 from notifications.tables import address
+from notifications.wire import Wire
 from service.database import connect
 from tests.benchmarks import crowd
 from tests.benchmarks.measure import at_least, pairs, say
@@ -78,7 +79,7 @@ async def _recorded(url: str, keys: VapidKeys) -> float:
         channel = WebPush(PushSettings(keys, PUBLIC, LOOPBACK), time.time)
         try:
             start = time.perf_counter()
-            tally = await delivery.drain(db, {"web_push": channel}, lambda: crowd.DUE)
+            tally = await delivery.drain(db, Wire({"web_push": channel}), lambda: crowd.DUE)
             seconds = time.perf_counter() - start
         finally:
             await channel.close()

@@ -64,7 +64,7 @@ async def serve(options: argparse.Namespace) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(server.serve([taken]))
             group.create_task(_send(worker, clock))
-        for channel in worker.channels.values():
+        for channel in worker.wire.channels.values():
             await channel.close()
 
 

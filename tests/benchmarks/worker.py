@@ -19,6 +19,7 @@ from notifications import delivery
 from notifications.channels import Accepted, Outcome, Parcel
 from notifications.channels.web_push import WebPush
 from notifications.settling import Tally
+from notifications.wire import Wire
 from programs.instants import Instant
 from service.database import connect
 from tests.benchmarks import crowd
@@ -88,7 +89,7 @@ async def drain(url: str, answer_after: float) -> None:
         def clock() -> Instant:
             return crowd.DUE + round(1000 * (time.monotonic() - start))
 
-        tally = await delivery.drain(db, {"console": Slow(answer_after)}, clock)
+        tally = await delivery.drain(db, Wire({"console": Slow(answer_after)}), clock)
         print(msgspec.json.encode(tally).decode(), flush=True)
 
 
