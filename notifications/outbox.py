@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, case, delete, func, insert, select
 from notifications import book, reach, receipts
 from notifications.agenda import Agenda, Facts, Planned, agenda
 from notifications.book import PENDING, Row
-from notifications.tables import LANES, SET_ASIDE, due, horizon, message, outcome
+from notifications.tables import LANES, NEVER, SET_ASIDE, due, horizon, message, outcome
 from programs import checkins, people, rollup, walls
 from programs.aftercare import is_to_be_shifted
 from programs.ids import derived_id
@@ -166,9 +166,9 @@ def _lock(db: Connection, clinic: str, patients: Sequence[str], now: Instant) ->
 
 
 def earliest(db: Connection) -> Instant | None:
-    """When the worker has to look next; None when nothing is pending."""
+    """When the worker has to look next; None when nothing is pending that a worker takes up."""
     at: Instant | None = db.execute(_EARLIEST).scalar()
-    return at
+    return None if at == NEVER else at
 
 
 def marks(db: Connection, clinic: str, patients: Sequence[str]) -> dict[str, Mark]:

@@ -66,6 +66,19 @@ ERASURES = (
     Later("apply", "service.erasures_command:apply", "Erase again, after a back-up was put back."),
 )
 
+MESSAGES = (
+    Later("list", "service.messages_command:list_messages", "Messages that wait for you, and why."),
+    Later("replay", "service.messages_command:replay", "Take them up again."),
+    Later("drop", "service.messages_command:drop", "Never send them."),
+)
+
+RESTORE = (
+    Later("begin", "service.messages_command:begin", "Hold back whatever is due by now."),
+    Later("list", "service.messages_command:list_restored", "How many wait for your choice."),
+    Later("send", "service.messages_command:send_restored", "Send those that are still wanted."),
+    Later("drop", "service.messages_command:drop_restored", "Send none of them."),
+)
+
 main = click.Group("homestretch", help="Aftercare between visits to a clinic that does dry needling.")
 for _command in COMMANDS:
     main.add_command(_command)
@@ -79,4 +92,6 @@ main.add_command(click.Group("import", commands=IMPORTS, help="Bring in records 
 main.add_command(click.Group("exercises", commands=EXERCISES, help="The pictures of the exercises."))
 main.add_command(click.Group("adherence", commands=ADHERENCE, help="The numbers of adherence."))
 main.add_command(click.Group("erasures", commands=ERASURES, help="Records that were erased."))
+main.add_command(click.Group("messages", commands=MESSAGES, help="Messages that could not be sent."))
+main.add_command(click.Group("restore", commands=RESTORE, help="After a back-up of the database was put back."))
 main.add_command(click.Group("audit", commands=AUDIT, help="The record of who saw and did what."))
