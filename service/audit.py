@@ -104,6 +104,18 @@ _OF_PATIENT = (
     .limit(bindparam("count"))
 )
 
+_FAILED = (
+    select(*_LINK)
+    .where(
+        audit.c.clinic_id == bindparam("clinic"),
+        audit.c.patient_id == "",
+        audit.c.who == NOBODY,
+        audit.c.at >= bindparam("since"),
+    )
+    .order_by(audit.c.number.desc())
+    .limit(bindparam("count"))
+)
+
 
 def note(db: Connection, clinic: str, who: str, what: str, patient: str, record: str, at: Instant) -> None:
     """In the transaction that does it: there is never one without the other."""
@@ -191,6 +203,12 @@ def links(db: Connection, clinic: str, after: int, count: int) -> list[Link]:
     """The rows of a chain in order, from behind number `after`."""
     rows = db.execute(_ROWS, {"clinic": clinic, "after": after, "count": count}).all()
     return [_link(row) for row in rows]
+
+
+def failures_of(db: Connection, clinic: str, since: Instant, count: int) -> list[Note]:
+    """Who could not show that they are somebody of this clinic, latest first; `record` is whose name they used."""
+    rows = db.execute(_FAILED, {"clinic": clinic, "since": since, "count": count}).all()
+    return [_link(row).note for row in rows]
 
 
 class Asked(NamedTuple):

@@ -1,7 +1,7 @@
 """Who of a clinic may sign in, for those who run it: invite, put out, let in again. The link is shown once, here."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from litestar import Response, get, post
 from litestar.params import FromPath
@@ -9,7 +9,10 @@ from sqlalchemy import Connection
 
 from programs import people
 from programs.errors import ProgramsError
+from programs.instants import DAY, Instant
 from programs.people import ROLES, Clinician
+from service import audit
+from service.audit import Note
 from service.auth import staff
 from service.auth.staff import Staff
 from service.care import Who
@@ -20,6 +23,7 @@ from service.console.forms import PageRequest, Typed, one_of, typed
 from service.console.pages import page
 
 TO = "staff"
+LATELY, MOST_FAILURES = 30 * DAY, 20
 
 
 @get("/clinic/staff")
@@ -68,18 +72,28 @@ async def _change(
 async def _page(
     request: PageRequest, here: Here, code: str = "", form: Typed | None = None, error: ProgramsError | None = None
 ) -> Response[str]:
-    found, others = await here.db.read(_everybody, here.who.clinic)
+    found: Everybody = await here.db.read(_everybody, here.who.clinic, here.now)
     link = f"{desk_of(request).settings.public_url.rstrip('/')}/join#{code}" if code else ""
-    shown = {"staff": found, "others": others, "link": link, "form": form or Typed(), "error": error}
+    shown = {**found._asdict(), "link": link, "form": form or Typed(), "error": error}
     return page("staff", 422 if error else 200, here=here, fresh=is_fresh(request, here), **shown)
 
 
-def _everybody(db: Connection, clinic: str) -> tuple[list[Staff], list[Clinician]]:
-    """Who was invited; and who works here and was not, as an import brought them."""
+class Everybody(NamedTuple):
+    """Who was invited; who works here and was not, as an import brought them; and who failed to sign in as one of them
+    lately, with the names of those."""
+
+    staff: list[Staff]
+    others: list[Clinician]
+    failures: list[Note]
+    names: dict[str, str]
+
+
+def _everybody(db: Connection, clinic: str, now: Instant) -> Everybody:
     found = staff.all_staff(db, clinic)
     invited = {it.who.id for it in found}
     others = [it for it in people.staff_of(db, clinic) if it.id not in invited and it.ended_at is None]
-    return found, sorted(others, key=lambda it: it.name)
+    failures = audit.failures_of(db, clinic, now - LATELY, MOST_FAILURES)
+    return Everybody(found, sorted(others, key=lambda it: it.name), failures, people.clinicians_of(db, clinic))
 
 
 ROUTES = [show, invite, disable, reset]

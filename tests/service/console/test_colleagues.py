@@ -5,13 +5,13 @@ import re
 import httpx
 import pytest
 
-from programs.instants import MINUTE
+from programs.instants import DAY, MINUTE
 from programs.people import change_clinician
 from service.auth import staff
 from service.clock import SetClock
 from service.database import Database
 from tests.service.console.conftest import Browser
-from tests.service.console.staff import employ_ben, sign_in
+from tests.service.console.staff import employ_ben, failures, give_password, sign_in
 from tests.world import BEN, CLEO, CLINIC, DOV, NOON, OTHER
 
 LINK = re.compile(r'value="http://pages\.test/join#([A-Za-z0-9_-]{43})"')
@@ -41,6 +41,22 @@ async def test_an_admin_invites_puts_out_and_lets_in_again(
     assert (await browser(None).post("/join", data={"code": link[1]})).status_code == 403
     assert LINK.search((await admin.post(f"/clinic/staff/{it.who.id}/reset")).text)
     assert (await world.read(staff.by_email, "gil@riverside.example")).ended_at is None
+
+
+async def test_who_failed_to_sign_in_as_a_colleague_is_shown_for_thirty_days(
+    browser: Browser, world: Database, admin: httpx.AsyncClient, clock: SetClock
+) -> None:
+    said = "Sign-ins that failed in the last 30 days"
+    assert said not in (await admin.get("/clinic/staff")).text
+    await give_password(browser(None), "not this one either")
+    assert await failures(world) == [("sign in by password", "ben", "127.0.0.1")]
+    page = (await admin.get("/clinic/staff")).text
+    assert f"{said} (1)" in page
+    assert "<td>password</td><td>127.0.0.1</td>" in page
+    clock.move_to(clock.now() + 30 * DAY + MINUTE)
+    again = browser(None)
+    await sign_in(again, clock.now())
+    assert said not in (await again.get("/clinic/staff")).text
 
 
 async def test_what_cannot_be_is_said(world: Database, admin: httpx.AsyncClient) -> None:
