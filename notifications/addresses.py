@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, case, func, insert, null, or_, select, text, update
 
 from notifications.channels.addresses import FORMS
-from notifications.reach import Address
+from notifications.reach import Address, Known
 from notifications.tables import address, delivery, endpoint, message
 from programs import walls
 from programs.errors import NoSuchRecord
@@ -15,6 +15,8 @@ from programs.ids import derived_id
 from programs.instants import Instant
 from programs.tables import among
 from programs.tables import clinic as clinics
+
+STOPPED = "unsubscribed"  # why a mailbox is gone whose owner stopped it
 
 _LIVING = select(
     address.c.id,
@@ -29,6 +31,9 @@ _LIVING = select(
     address.c.clinic_id == bindparam("clinic"),
     among(address.c.person_id, "people"),
     address.c.gone_at.is_(None),
+)
+_ALL = select(*_LIVING.selected_columns, address.c.gone_at, address.c.gone_reason).where(
+    address.c.clinic_id == bindparam("clinic"), among(address.c.person_id, "people")
 )
 _WHOSE = select(message.c.clinic_id, message.c.person_id).join(
     clinics, (message.c.clinic_id == clinics.c.clinic_id) & (message.c.id == bindparam("message"))
@@ -166,6 +171,18 @@ def living(db: Connection, clinic: str, people: Sequence[str]) -> dict[str, list
     return found
 
 
+def standings(db: Connection, clinic: str, people: Sequence[str]) -> dict[str, list[Known]]:
+    """Person id -> every address there ever was, oldest first."""
+    found: dict[str, list[Known]] = defaultdict(list)
+    for row in db.execute(_ALL, {"clinic": clinic, "people": list(people)}).all():
+        id, person, channel, value, added_at, *unconfirmed, gone_at, why = row
+        it = Address(id, person, channel, value.encode(), added_at, *unconfirmed)
+        found[person].append(Known(it, gone_at, why or ""))
+    for its in found.values():
+        its.sort(key=lambda it: (it.address.added_at, it.address.id))
+    return found
+
+
 def count_unconfirmed(db: Connection, clinic: str, ids: Sequence[str], now: Instant) -> None:
     """A provider took one more message at each of these, of which the app has said nothing yet."""
     if ids:
@@ -185,15 +202,17 @@ def give_up(db: Connection, gone: Sequence[tuple[str, str, str, Instant]], now: 
         db.execute(_GONE, rows)
 
 
-def stop_mail(db: Connection, message_id: str, now: Instant) -> None:
-    """Give up the e-mail addresses of whoever this message went to; a message of nobody stops nothing.
+def stop_mail(db: Connection, message_id: str, now: Instant) -> tuple[str, str] | None:
+    """Give up the e-mail addresses of whoever this message went to: (clinic, person), or None for a message of nobody.
 
     Who clicks the link in a mail is not signed in, so the clinic is found by the message: one look-up a clinic.
     """
     walls.follow(db, message_id)
     found = db.execute(_WHOSE, {"message": message_id}).first()
-    if found is not None:
-        clinic, person = found
-        walls.enter(db, clinic)
-        mailboxes = [it for it in living(db, clinic, [person]).get(person, ()) if it.channel == "email"]
-        give_up(db, [(clinic, it.id, "unsubscribed", it.added_at) for it in mailboxes], now)
+    if found is None:
+        return None
+    clinic, person = found
+    walls.enter(db, clinic)
+    mailboxes = [it for it in living(db, clinic, [person]).get(person, ()) if it.channel == "email"]
+    give_up(db, [(clinic, it.id, STOPPED, it.added_at) for it in mailboxes], now)
+    return (clinic, person) if mailboxes else None

@@ -50,6 +50,43 @@ SENTENCES: Mapping[str, str] = {
 }
 
 
+# How a message stands, by its state, before what follows from the reason.
+ENDINGS: Mapping[str, str] = {
+    "pending": "It waits for its time, {at}.",
+    "in_flight": "It is being sent this moment.",
+    "awaiting": "A provider took it. The app has not confirmed it so far; that is looked at again at {at}.",
+    "quarantined": "It could not be worked on time after time, and waits for whoever runs the server.",
+    "restored": "A back-up was put back. It waits for whoever runs the server.",
+    "accepted": "A provider took it.",
+    "answered": "It was answered before it had to go out, or go out again.",
+    "expired": "It was not sent in time.",
+    "cancelled": "It was not sent.",
+    "suppressed": "It was not sent.",
+    "failed": "It could not be sent.",
+}
+# Reasons that only an ended message has.
+WHY_ENDED: Mapping[str, str] = {
+    "confirmed": "The app confirmed it.",
+    "no_receipt": "Nobody knows whether it was seen: the app confirmed nothing.",
+    "past": "Its time had passed.",
+    "withdrawn": "What it was about is no longer planned.",
+    "acknowledged": "Somebody had acknowledged the flag.",
+    "absorbed": "It became part of another message.",
+}
+CHANNEL = "It went by {channel}, and nobody waits for a word about it: whether it was seen is not known."
+
+
+def ending(state: str, reason: str, at: int, zone: Zone) -> str:
+    """How a message stands, in a sentence or two; `at` is when it is looked at next."""
+    said = ENDINGS.get(state, state.replace("_", " ") + ".").format(at=clock(at, zone))
+    code = "absorbed" if reason == "merged" else reason
+    if not reason or reason == state:
+        return said
+    if state == "accepted" and reason not in WHY_ENDED and reason not in SENTENCES:
+        return f"{said} {CHANNEL.format(channel=reason.replace('_', ' '))}"
+    return f"{said} {WHY_ENDED.get(code) or say(Reason(code), zone)}"
+
+
 def say(reason: Reason, zone: Zone) -> str:
     """One sentence; a code without one is shown as it is, as a reason unexplained is better than none."""
     sentence = SENTENCES.get(reason.code, reason.code.replace("_", " ") + ".")

@@ -71,7 +71,7 @@ _DROP = delete(due).where(
     due.c.message_id == bindparam("message"),
 )
 _PENDING_OF = (
-    select(message.c.subjects)
+    select(message.c.planned_for, message.c.subjects)
     .join(due, PENDING)
     .where(
         message.c.clinic_id == bindparam("clinic"),
@@ -152,10 +152,10 @@ def _shift(db: Connection, clinic: str, everybody: Iterable[Facts], now: Instant
             facts.check_ins = [moved.get(it.id, it) for it in facts.check_ins]
 
 
-def speaks_of(db: Connection, clinic: str, patient: str, subjects: Collection[str], now: Instant) -> bool:
-    """Whether a pending message of this patient is about any of these subjects."""
-    rows = db.execute(_PENDING_OF, {"clinic": clinic, "patient": patient, "now": now}).scalars().all()
-    return any(not set(subjects).isdisjoint(_subjects(it)) for it in rows)
+def planned_about(db: Connection, clinic: str, patient: str, subjects: Collection[str], now: Instant) -> Instant | None:
+    """When the next pending message of this patient about any of these subjects is planned for; None: there is none."""
+    rows = db.execute(_PENDING_OF, {"clinic": clinic, "patient": patient, "now": now}).all()
+    return min((at for at, its in rows if not set(subjects).isdisjoint(_subjects(its))), default=None)
 
 
 def _lock(db: Connection, clinic: str, patients: Sequence[str], now: Instant) -> None:

@@ -45,6 +45,17 @@ class Address(NamedTuple):
     unconfirmed_last: Instant | None = None
 
 
+class Known(NamedTuple):
+    """An address as it is shown: never what it is, only whether it works. `gone_at` and `why` of one given up."""
+
+    address: Address
+    gone_at: Instant | None
+    why: str
+
+    def silent(self, now: Instant) -> Instant | None:
+        return silent_since(self.address, now) if self.gone_at is None else None
+
+
 def tries_of(subjects: Collection[str]) -> int:
     """How often one message is handed to one address, at most; 0 where nobody waits for its receipt."""
     return max((TRIES.get(subject.partition(":")[0], 0) for subject in subjects), default=0)
@@ -56,6 +67,12 @@ def silent_since(it: Address, now: Instant) -> Instant | None:
     if it.unconfirmed < SILENT_AFTER or first is None or last is None:
         return None
     return first if last - first >= SILENT_SPAN and now - last >= RECEIPT_TAKES else None
+
+
+def unreachable_since(known: Sequence[Known], otherwise: Instant, now: Instant) -> Instant | None:
+    """Since when every address of somebody is gone or silent; `otherwise` where there never was one."""
+    ended = [it.gone_at if it.gone_at is not None else it.silent(now) for it in known]
+    return None if None in ended else max((at for at in ended if at is not None), default=otherwise)
 
 
 def ladder(reachable: Sequence[Address], channels: Sequence[str], now: Instant) -> tuple[tuple[Address, ...], ...]:

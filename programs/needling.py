@@ -1,13 +1,13 @@
 """Record, correct and cancel a needling session. A correction keeps what was said before."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from programs import muscles, people, protocols
-from programs.aftercare import DEFAULT, Protocol
+from programs.aftercare import DEFAULT, Protocol, Step
 from programs.errors import Conflict, Invalid, NoSuchRecord, Stale
 from programs.instants import DAY, HOUR, MINUTE, Instant
 from programs.tables import needling_session, needling_session_before, protocol
@@ -45,6 +45,11 @@ class Recorded(msgspec.Struct, frozen=True):
     recorded_at: Instant
     protocol_version: int = 0
     protocol: Protocol = DEFAULT
+
+
+def not_made(it: Recorded, made: Collection[str]) -> list[Step]:
+    """The steps of its protocol that were over when it was recorded; `made` names those that were not."""
+    return [step for step in it.protocol.steps if step.name not in made]
 
 
 _COLUMNS = (

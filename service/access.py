@@ -14,6 +14,7 @@ from litestar.routes import HTTPRoute
 from litestar.types import HTTPScope
 from sqlalchemy import Connection, Select, bindparam, select
 
+from notifications.tables import message
 from programs import treating
 from programs.errors import NoSuchRecord
 from programs.instants import Instant
@@ -90,6 +91,8 @@ LINES: Mapping[str, Line] = {
     "POST /api/v1/clinics/{clinic}/patients/{patient}/plans/{id}/end": Line(STAFF, "write plans", "patient:patient"),
     "GET /api/v1/clinics/{clinic}/patients/{id}/agenda": Line(STAFF, "read agenda", "patient:id"),
     "POST /api/v1/clinics/{clinic}/patients/{id}/agenda": Line(STAFF, "read agenda", "patient:id"),
+    "GET /api/v1/clinics/{clinic}/messages/{id}": Line(STAFF, "read agenda", "message:id"),
+    "GET /api/v1/clinics/{clinic}/patients/{id}/messages": Line(STAFF, "read agenda", "patient:id"),
     "GET /api/v1/clinics/{clinic}/patients/{id}/adherence": Line(STAFF, "read adherence", "patient:id"),
     "GET /api/v1/clinics/{clinic}/adherence": Line(STAFF, "read adherence"),
     "GET /api/v1/clinics/{clinic}/patients/{id}/monitoring": Line(STAFF, "read monitoring", "patient:id"),
@@ -143,6 +146,10 @@ LINES: Mapping[str, Line] = {
     "PUT /api/v1/me/addresses/{id}": Line(PATIENT),
     "GET /api/v1/me/push-key": Line(PATIENT),
     "POST /api/v1/me/receipts": Line(PATIENT),
+    "POST /api/v1/me/messages/{id}/snooze": Line(PATIENT),
+    "GET /api/v1/me/addresses": Line(PATIENT),
+    "GET /api/v1/me/preferences": Line(PATIENT),
+    "PATCH /api/v1/me/preferences": Line(PATIENT),
     # pages of staff
     "GET /clinic": Line(STAFF),
     "GET /clinic/adherence": Line(STAFF),
@@ -165,6 +172,7 @@ LINES: Mapping[str, Line] = {
     "POST /clinic/triage/watch": Line(ADMIN),
     "GET /clinic/patients/{id}": Line(STAFF, "", "patient:id"),
     "POST /clinic/patients/{id}/consent": Line(STAFF, "", "patient:id", _TREATING),
+    "GET /clinic/patients/{id}/messages": Line(STAFF, "", "patient:id"),
     "POST /clinic/patients/{id}/discharge": Line(STAFF, "", "patient:id", _TREATING),
     "GET /clinic/patients/{id}/needling-sessions": Line(STAFF, "", "patient:id"),
     "POST /clinic/patients/{id}/needling-sessions": Line(STAFF, "", "patient:id"),
@@ -338,6 +346,11 @@ _LOOK: Mapping[str, _Look] = {
         select(patient.c.id)
         .join(flag, (flag.c.clinic_id == patient.c.clinic_id) & (flag.c.patient_id == patient.c.id))
         .where(flag.c.id == bindparam("id"))
+    ),
+    "message": _look(
+        select(patient.c.id)
+        .join(message, (message.c.clinic_id == patient.c.clinic_id) & (message.c.person_id == patient.c.id))
+        .where(message.c.id == bindparam("id"))
     ),
     "check_in": _look(
         select(patient.c.id)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import Connection
 
-from notifications import addresses, alerts, outbox, preferences, receipts
+from notifications import addresses, alerts, outbox, preferences, receipts, snoozes
 from notifications.agenda import bout_subject, reminded_every
 from notifications.preferences import Preferences
 from notifications.receipts import Receipt
@@ -52,6 +52,7 @@ from programs.wording import CardWords
 from service import audit
 
 Kind = Literal["patient", "clinician", "admin", "key", "operator", "system"]
+NO_TIME_LEFT = "There is no allowed time left for that today. It stays in the app."
 STAFF: tuple[Kind, ...] = ("clinician", "admin")
 
 
@@ -371,7 +372,7 @@ def _changes_the_agenda(db: Connection, who: Who, patient: Patient, kept: Sequen
     if reminded_every(patient.reacted_at, now) > 1:
         return True
     subjects = {bout_subject(it.plan_id, wall_at(it.date, it.time)) for it in kept}
-    return outbox.speaks_of(db, who.clinic, who.id, subjects, now)
+    return outbox.planned_about(db, who.clinic, who.id, subjects, now) is not None
 
 
 def confirm(db: Connection, who: Who, it: Receipt, now: Instant) -> bool:
@@ -380,6 +381,28 @@ def confirm(db: Connection, who: Who, it: Receipt, now: Instant) -> bool:
     if fresh and it.kind != "shown":
         people.reacted(db, who.clinic, who.id, now)
     return fresh
+
+
+def snooze(db: Connection, who: Who, message: str, until: Instant, device: str, now: Instant) -> Instant:
+    """Remind me later: when the message comes again. Asking for it twice changes nothing.
+
+    Raises Conflict where no allowed time is left, for what was never sent, and for what is just being sent.
+    """
+    people.lock(db, who.clinic, [who.id])
+    snoozed, subjects = snoozes.snooze(db, who.clinic, who.id, message, until, now)
+    confirm(db, who, Receipt(message, "opened", now, device), now)
+    _follow(db, who, "snooze message", who.id, message, now)
+    planned = outbox.planned_about(db, who.clinic, who.id, subjects, now)
+    if planned is None and snoozed.until > now:
+        raise Conflict(f"message {message} has no time left", NO_TIME_LEFT)
+    return planned or snoozed.until
+
+
+def choose(db: Connection, who: Who, chosen: Preferences, now: Instant) -> None:
+    """What a patient wants to be told, when, and how."""
+    people.lock(db, who.clinic, [who.id])
+    preferences.prefer(db, who.clinic, who.id, chosen)
+    _follow(db, who, "change preferences", who.id, who.id, now)
 
 
 def add_activity(db: Connection, who: Who, patient: str, id: str, words: str, now: Instant) -> Activity:

@@ -27,6 +27,7 @@ COMMANDS = (
     Later("serve", "service.serving:serve", "Serve the API and the pages, and send what is due."),
     Later("token", "service.token_command:token", "Let a patient's app in."),
     Later("simulate", "service.simulation.command:simulate", "Run the engine on a fast clock and draw what it sent."),
+    Later("explain", "service.explain_command:explain", "What became of one message."),
     Later("migrate", "service.commands:migrate", "Make the database, or bring it up to date."),
     Later("vapid", "service.commands:vapid", "Make the key that browsers know this server by."),
 )

@@ -21,6 +21,7 @@ OF_NO_CLINIC = {
     "notifications.claiming:_in_turn": "and who waits for a turn of it",
     "notifications.aside:count": "whoever runs the service is told how many wait for them",
     "notifications.addresses:stop_mail": "a link in a mail names a message, and its 128 bits are the proof",
+    "notifications.history:clinic_with": "the operator names a message, by the same 128 bits",
     "service.audit:chains": "the operator verifies the chain of each clinic, one after the other",
     "programs.rollup:stale": "the worker looks whose weeks must be counted again",
     "programs.people:clinics_of": "which clinics there are, for housekeeping that then goes clinic by clinic",

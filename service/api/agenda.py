@@ -155,21 +155,21 @@ def _message(it: Planned, clock: Zone) -> MessageOut:
         local=local(clock.minutes(it.at)),
         closes_at=stamp(it.closes),
         kind=it.kind,
-        subjects=[_subject(one) for one in it.subjects],
-        reasons=[_reason(one, clock) for one in it.reasons],
+        subjects=[subject_out(one) for one in it.subjects],
+        reasons=[reason_out(one, clock) for one in it.reasons],
     )
 
 
 def _omission(it: Omitted, clock: Zone) -> OmissionOut:
     at = local(clock.minutes(it.at))
-    return OmissionOut(at=stamp(it.at), local=at, subject=_subject(it.subject), reason=_reason(it.reason, clock))
+    return OmissionOut(at=stamp(it.at), local=at, subject=subject_out(it.subject), reason=reason_out(it.reason, clock))
 
 
-def _reason(it: Reason, clock: Zone) -> ReasonOut:
+def reason_out(it: Reason, clock: Zone) -> ReasonOut:
     return ReasonOut(code=it.code, text=say(it, clock))
 
 
-def _subject(key: str) -> Subject:
+def subject_out(key: str) -> Subject:
     kind, _, rest = key.partition(":")
     if kind != "bout":
         return Subject(kind=kind, check_in_id=rest)

@@ -218,15 +218,13 @@ def _out(it: Aftercare) -> NeedlingSessionOut:
 
 
 def _not_made(recorded: Recorded, made: Sequence[CheckIn]) -> list[NotMade]:
-    steps = {it.step for it in made}
     return [
         NotMade(
             step=step.name,
             reason="Its window was over when the needling session was recorded.",
             closed_at=stamp(recorded.session.ended_at + step.closes),
         )
-        for step in recorded.protocol.steps
-        if step.name not in steps
+        for step in needling.not_made(recorded, {it.step for it in made})
     ]
 
 

@@ -1,6 +1,6 @@
 """Patients of a clinic: list, enrol, look at, change."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -10,8 +10,9 @@ from litestar.response.base import ASGIResponse
 from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy import Connection
 
-from notifications import preferences
+from notifications import addresses, book, preferences, reach
 from notifications.preferences import Preferences
+from notifications.reach import Known
 from programs import people
 from programs.errors import did_you_mean
 from programs.exercises import FLAGS
@@ -41,12 +42,15 @@ class PreferencesIn(Body, frozen=True, kw_only=True):
     allowed_until: Clock | UnsetType = UNSET
     most_a_day: Annotated[int, Meta(ge=1, le=6, description="Reminders and nudges a day.")] | UnsetType = UNSET
     bout_reminders: bool | UnsetType = UNSET
+    nudges: Annotated[bool, Meta(description="About a check-in that is not answered.")] | UnsetType = UNSET
+    check_ins: Annotated[bool, Meta(description="Being asked by message; the app shows them anyway.")] | UnsetType = (
+        UNSET
+    )
     channels: Annotated[tuple[str, ...], Meta(max_length=8)] | UnsetType = UNSET
 
     def over(self, before: Preferences) -> Preferences:
         given = {name: value for name, value in msgspec.structs.asdict(self).items() if value is not UNSET}
-        with under("/preferences"):
-            return preferences.checked(msgspec.structs.replace(before, **given))
+        return preferences.checked(msgspec.structs.replace(before, **given))
 
 
 class PatientIn(Body, frozen=True, kw_only=True):
@@ -73,7 +77,8 @@ class PatientPatch(Body, frozen=True, kw_only=True):
 
 
 class PatientOut(Out, frozen=True, kw_only=True):
-    """`seen_at` is the last sign of life: an answer, a completion, an opened message."""
+    """`seen_at` is the last sign of life: an answer, a completion, an opened message. `unreachable_since` is set while
+    every address of theirs is gone, or has confirmed no message for over a day, or there is none."""
 
     id: str
     version: Etag
@@ -85,6 +90,7 @@ class PatientOut(Out, frozen=True, kw_only=True):
     preferences: Preferences
     discharged_at: datetime | None
     seen_at: datetime
+    unreachable_since: datetime | None
     created_at: datetime
 
 
@@ -107,7 +113,7 @@ async def enrol_patient(request: ApiRequest) -> ASGIResponse:
 async def get_patient(request: ApiRequest) -> ASGIResponse:
     """One patient, with the version to change them by."""
     call = await at_clinic(request)
-    return await call.read(_patient, call.who, call.id())
+    return await call.read(_patient, call.who, call.id(), call.now)
 
 
 @patch(
@@ -122,12 +128,25 @@ async def change_patient(request: ApiRequest) -> ASGIResponse:
 
 def _page(db: Connection, who: Who, after: str, limit: int, now: Instant) -> Page[PatientOut]:
     found = people.patients_of(db, who.clinic, after, limit + 1, sight_of(who, now))
-    chosen = preferences.preferences_of(db, who.clinic, [it.id for it in found])
-    return paged(found, limit, lambda it: it.id, lambda it: patient_out(it, chosen.get(it.id, preferences.DEFAULT)))
+    ids = [it.id for it in found]
+    chosen, known = preferences.preferences_of(db, who.clinic, ids), addresses.standings(db, who.clinic, ids)
+
+    def show(it: Patient) -> PatientOut:
+        return patient_out(it, chosen.get(it.id, preferences.DEFAULT), unreachable_since(it, known, now))
+
+    return paged(found, limit, lambda it: it.id, show)
 
 
-def _patient(db: Connection, who: Who, id: str) -> PatientOut:
-    return patient_out(people.patient_of(db, who.clinic, id), _chosen(db, who, id))
+def _patient(db: Connection, who: Who, id: str, now: Instant) -> PatientOut:
+    it, known = people.patient_of(db, who.clinic, id), addresses.standings(db, who.clinic, [id])
+    return patient_out(it, _chosen(db, who, id), unreachable_since(it, known, now))
+
+
+def unreachable_since(it: Patient, known: Mapping[str, Sequence[Known]], now: Instant) -> Instant | None:
+    """Of who wants no messages, or has left, nobody asks."""
+    if book.silence(it):
+        return None
+    return reach.unreachable_since(known.get(it.id, ()), it.created_at, now)
 
 
 def _chosen(db: Connection, who: Who, id: str) -> Preferences:
@@ -148,17 +167,20 @@ def _enrol(db: Connection, who: Who, it: PatientIn, now: Instant) -> PatientOut:
         version=1,
         created_at=now,
     )
-    chosen = it.preferences.over(preferences.DEFAULT) if it.preferences else None
-    return patient_out(care.enrol(db, who, new, chosen, now), chosen or preferences.DEFAULT)
+    with under("/preferences"):
+        chosen = it.preferences.over(preferences.DEFAULT) if it.preferences else None
+    care.enrol(db, who, new, chosen, now)
+    return _patient(db, who, new.id, now)
 
 
 def _change(db: Connection, who: Who, id: str, version: int, it: PatientPatch, now: Instant) -> PatientOut:
     before = people.patient_of(db, who.clinic, id)
     changed = _columns(it, before, now)
     if it.preferences is not UNSET:
-        changed["preferences"] = it.preferences.over(_chosen(db, who, id))
-    after = care.change_patient(db, who, id, version, changed, now)
-    return patient_out(after, _chosen(db, who, id))
+        with under("/preferences"):
+            changed["preferences"] = it.preferences.over(_chosen(db, who, id))
+    care.change_patient(db, who, id, version, changed, now)
+    return _patient(db, who, id, now)
 
 
 def _columns(it: PatientPatch, before: Patient, now: Instant) -> dict[str, Any]:
@@ -190,7 +212,7 @@ def _known(precautions: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(precautions))
 
 
-def patient_out(it: Patient, chosen: Preferences) -> PatientOut:
+def patient_out(it: Patient, chosen: Preferences, unreachable: Instant | None) -> PatientOut:
     return PatientOut(
         id=it.id,
         version=it.version,
@@ -202,6 +224,7 @@ def patient_out(it: Patient, chosen: Preferences) -> PatientOut:
         preferences=chosen,
         discharged_at=maybe_stamp(it.discharged_at),
         seen_at=stamp(it.reacted_at),
+        unreachable_since=maybe_stamp(unreachable),
         created_at=stamp(it.created_at),
     )
 

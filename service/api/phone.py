@@ -1,22 +1,27 @@
 """A phone or browser: where messages reach it, and what it says became of them."""
 
-from typing import Any, Literal, Union
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal, Union
 
 import msgspec
 from litestar import get, post, put
 from litestar.response.base import ASGIResponse
+from msgspec import Meta
 from sqlalchemy import Connection
 
 from notifications import addresses
 from notifications.channels import ADDRESSES, new_address, read_address
 from notifications.channels.addresses import ConsoleAddress
 from notifications.channels.vapid import VapidKeys
+from notifications.reach import CONFIRMING, Known
 from notifications.receipts import Kind, Receipt
-from programs.instants import Instant
+from notifications.snoozes import MINUTES
+from programs.instants import MINUTE, Instant
 from service import care
 from service.api.call import ApiRequest, Call, at_clinic, at_me
 from service.api.doc import Doc
-from service.api.wire import Body, Id, Moment, Out, instant
+from service.api.wire import Body, Id, Moment, Out, instant, stamp
 from service.care import Who
 from service.errors import Wrong, invalid
 
@@ -42,6 +47,34 @@ class AddressOut(Out, frozen=True, kw_only=True):
     id: str
     channel: str
     shown: str
+
+
+class KnownAddress(Out, frozen=True, kw_only=True):
+    """`state` is ok, silent (no message there was confirmed of late) or gone (it is not used; see `reason`)."""
+
+    id: str
+    channel: str
+    state: Literal["ok", "silent", "gone"]
+    since: datetime
+    reason: str
+
+
+class AddressesOut(Out, frozen=True, kw_only=True):
+    """`push_ok` is false while no push address works here: the app asks for permission and registers again."""
+
+    push_ok: bool
+    items: Sequence[KnownAddress]
+
+
+class SnoozeIn(Body, frozen=True, kw_only=True):
+    minutes: Annotated[int, Meta(description=f"How much later, in minutes: {', '.join(map(str, MINUTES))}.")]
+
+
+class SnoozeOut(Out, frozen=True, kw_only=True):
+    """`until` is when it comes again: inside its window and the allowed hours."""
+
+    message_id: str
+    until: datetime
 
 
 class PushKeyOut(Out, frozen=True, kw_only=True):
@@ -83,6 +116,13 @@ async def put_own_address(request: ApiRequest) -> ASGIResponse:
     return await call.change(_put, call, call.id(), kind, value)
 
 
+@get("/me/addresses", doc=Doc(gives=AddressesOut))
+async def list_addresses(request: ApiRequest) -> ASGIResponse:
+    """Where messages go, and whether they arrive. An app asks this as it starts, and renews what does not work."""
+    call = await at_me(request)
+    return await call.read(_addresses, call.who, call.now)
+
+
 @get("/me/push-key", doc=Doc(gives=PushKeyOut))
 async def get_push_key(request: ApiRequest) -> ASGIResponse:
     """What a browser needs to subscribe to push messages of this server: its `applicationServerKey`."""
@@ -99,6 +139,17 @@ async def confirm_message(request: ApiRequest) -> ASGIResponse:
     call = await at_me(request)
     device = call.held.id if call.held.use == "device" else ""
     return await call.once(200, _confirm, call.who, await call.body(ReceiptIn), device, call.now)
+
+
+@post("/me/messages/{id:str}/snooze", status_code=200, doc=Doc(takes=SnoozeIn, gives=SnoozeOut, also=(409,)))
+async def snooze_message(request: ApiRequest) -> ASGIResponse:
+    """Remind me of it later. Once a message: it comes again as another one, which may be snoozed in its turn."""
+    call = await at_me(request)
+    it = await call.body(SnoozeIn)
+    if it.minutes not in MINUTES:
+        raise invalid(Wrong(f"must be one of {', '.join(map(str, MINUTES))}", "/minutes"))
+    device = call.held.id if call.held.use == "device" else ""
+    return await call.once(200, _snooze, call.who, call.id(), it.minutes, device, call.now)
 
 
 def _checked(it: Any, call: Any) -> tuple[str, dict[str, Any]]:
@@ -127,4 +178,25 @@ def _confirm(db: Connection, who: Who, it: ReceiptIn, device: str, now: Instant)
     return ReceiptOut(message_id=it.message_id, result="noted" if fresh else "known")
 
 
-ROUTES = (put_address, put_own_address, get_push_key, confirm_message)
+def _snooze(db: Connection, who: Who, message: str, minutes: int, device: str, now: Instant) -> SnoozeOut:
+    at = care.snooze(db, who, message, now + minutes * MINUTE, device, now)
+    return SnoozeOut(message_id=message, until=stamp(at))
+
+
+def _addresses(db: Connection, who: Who, now: Instant) -> AddressesOut:
+    known = [_known(it, now) for it in addresses.standings(db, who.clinic, [who.id]).get(who.id, ())]
+    works = any(it.state == "ok" and it.channel in CONFIRMING for it in known)
+    return AddressesOut(push_ok=works, items=known)
+
+
+def _known(it: Known, now: Instant) -> KnownAddress:
+    silent, own = it.silent(now), it.address
+    if it.gone_at is not None:
+        return KnownAddress(id=own.id, channel=own.channel, state="gone", since=stamp(it.gone_at), reason=it.why)
+    if silent is not None:
+        return KnownAddress(id=own.id, channel=own.channel, state="silent", since=stamp(silent), reason=UNCONFIRMED)
+    return KnownAddress(id=own.id, channel=own.channel, state="ok", since=stamp(own.added_at), reason="")
+
+
+UNCONFIRMED = "no message there was confirmed"
+ROUTES = (put_address, list_addresses, put_own_address, get_push_key, confirm_message, snooze_message)

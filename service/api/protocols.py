@@ -10,7 +10,7 @@ from msgspec import Meta
 from sqlalchemy import Connection
 
 from programs import protocols
-from programs.aftercare import STEPS, Protocol, Step
+from programs.aftercare import STEPS, Late, Protocol, Step
 from programs.instants import HOUR, MINUTE, Instant
 from programs.protocols import Version
 from service import care
@@ -35,6 +35,10 @@ class StepIn(Body, frozen=True, kw_only=True):
     conditional: bool = False
     also: Names = ()
     without: Names = ()
+    late: Annotated[
+        Late,
+        Meta(description="What becomes of one that cannot be asked in time: catch_up, shift (day7 only) or skip."),
+    ] = "catch_up"
 
 
 class ProtocolIn(Body, frozen=True, kw_only=True):
@@ -52,6 +56,7 @@ class StepOut(Out, frozen=True, kw_only=True):
     conditional: bool
     also: Sequence[str]
     without: Sequence[str]
+    late: Late
 
 
 class ProtocolOut(Out, frozen=True, kw_only=True):
@@ -133,7 +138,7 @@ def _protocol(it: ProtocolIn) -> Protocol:
 
 
 def _step(it: StepIn) -> Step:
-    return Step(it.name, _ms(it.opens), _ms(it.target), _ms(it.closes), it.conditional, it.also, it.without)
+    return Step(it.name, _ms(it.opens), _ms(it.target), _ms(it.closes), it.conditional, it.also, it.without, it.late)
 
 
 def _ms(hours: float) -> Instant:
@@ -158,6 +163,7 @@ def _out(it: Version, in_force: int) -> ProtocolOut:
                 conditional=one.conditional,
                 also=one.also,
                 without=one.without,
+                late=one.late,
             )
             for one in it.protocol.steps
         ],

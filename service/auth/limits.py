@@ -39,7 +39,9 @@ LOGIN_BY_CLINIC = Limit("login by clinic", 100, HOUR)
 LOGIN_AT_HOME = Limit("login at home", 10, 10 * MINUTE)  # of one account, at a familiar browser or address
 REDEEM_BY_ADDRESS = Limit("redeem by address", 30, 10 * MINUTE)  # a waiting room shares one
 EXPORT_BY_PERSON = Limit("export by person", 10, HOUR)
+STOP_BY_ADDRESS = Limit("stop by address", 300, 10 * MINUTE)  # a mail provider's one-click posts come from few
 LIMITS = (
+    STOP_BY_ADDRESS,
     LOGIN_BY_ACCOUNT,
     LOGIN_BY_ADDRESS,
     LOGIN_BY_CLINIC,

@@ -9,10 +9,11 @@ from litestar import Response, get, post
 from litestar.params import FromPath, FromQuery
 from sqlalchemy import Connection
 
-from notifications import alerts, book
+from notifications import addresses, alerts, book, reach
 from notifications.alerts import Told
 from notifications.book import Row
 from notifications.escalation import ON_CALL
+from notifications.reach import Known
 from notifications.timing import zone
 from programs import adherence, checkins, gates, needling, people, plans, silence
 from programs.adherence import Adherence
@@ -30,7 +31,7 @@ from service.care import Who
 from service.console.doors import clinician_here
 from service.console.forms import PageRequest, typed
 from service.console.pages import go, page
-from service.console.words import UNREACHED, plan_state, say_date, say_finding
+from service.console.words import STOPPED_MAIL, UNREACHED, plan_state, say_date, say_finding, say_silence
 
 MOST_FLAGS = 1_000
 PATIENTS_A_PAGE = 50
@@ -115,10 +116,26 @@ def raised(db: Connection, clinic: str, flags: Sequence[Flag]) -> list[Raised]:
 
 
 def _unreached(db: Connection, clinic: str, patients: Sequence[Patient], now: Instant) -> list[tuple[Patient, str]]:
-    """Whom a message of the last two days did not reach, and why; the latest attempt decides."""
-    rows = book.read_book(db, clinic, [it.id for it in patients], now).rows
-    found = ((it, _why_unreached(rows.get(it.id, ()))) for it in patients)
+    """Whom no address reaches, and whom a message of the last two days did not; the latest attempt decides."""
+    ids = [it.id for it in patients if not book.silence(it)]
+    rows, known = book.read_book(db, clinic, ids, now).rows, addresses.standings(db, clinic, ids)
+    zone_name = people.clinic_of(db, clinic).zone
+    found = (
+        (it, why_unreachable(known.get(it.id, ()), zone_name, now) or _why_unreached(rows.get(it.id, ())))
+        for it in patients
+    )
     return [(it, why) for it, why in found if why]
+
+
+def why_unreachable(known: Sequence[Known], zone_name: str, now: Instant) -> str:
+    """ "" for whom some address reaches, as far as anybody knows, and for who never had one: see _why_unreached."""
+    if not known or reach.unreachable_since(known, now, now) is None:
+        return ""
+    silent = [it for it in known if it.gone_at is None]
+    if silent:
+        first = min(it.silent(now) or now for it in silent)
+        return say_silence(first, max(it.address.unconfirmed for it in silent), zone_name)
+    return STOPPED_MAIL if any(it.why == addresses.STOPPED for it in known) else UNREACHED["no_address"]
 
 
 def _why_unreached(rows: Iterable[Row]) -> str:

@@ -5,12 +5,17 @@ A link holds a message's id, 128 bits that nobody can guess; what it opens is sh
 
 from litestar import Response, get, post
 from litestar.params import FromPath
+from sqlalchemy import Connection
 
 from notifications import addresses
 from notifications.receipts import Receipt
 from programs.errors import NoSuchRecord
-from service import care
+from programs.instants import Instant
+from service import audit, care
 from service.api.call import checked_id
+from service.auth import limits
+from service.auth.limits import STOP_BY_ADDRESS, Take
+from service.auth.peer import address_of, network
 from service.console.cookies import desk_of
 from service.console.doors import visitor
 from service.console.forms import PageRequest
@@ -45,8 +50,18 @@ async def ask_to_stop(message: FromPath[str]) -> Response[str]:
 async def stop_mail(request: PageRequest, message: FromPath[str]) -> Response[str]:
     """RFC 8058: one POST from a mail program, without a cookie. A message nobody knows gets the same answer."""
     desk = desk_of(request)
-    await desk.db.write(addresses.stop_mail, checked_id(message, "message"), desk.clock.now())
+    here = network(address_of(request.scope, desk.settings.proxies))
+    await desk.db.write(_stop, checked_id(message, "message"), here, desk.clock.now())
     return page("unsubscribe", here=None, message=message, stopped=True)
+
+
+def _stop(db: Connection, message: str, here: str, now: Instant) -> None:
+    """The clinic sees on the patient's page that e-mail was stopped, and in its log by which message."""
+    limits.take(db, [Take(STOP_BY_ADDRESS, (here,))], now)
+    found = addresses.stop_mail(db, message, now)
+    if found is not None:
+        clinic, person = found
+        audit.note(db, clinic, "link:e-mail", "stop e-mail", person, message, now)
 
 
 ROUTES = (open_message, open_flags)

@@ -12,7 +12,7 @@ from notifications.agenda import Agenda
 from notifications.timing import zone
 from programs import checkins, needling, people, plans
 from programs.adherence import Adherence
-from programs.aftercare import CheckIn
+from programs.aftercare import CheckIn, Step
 from programs.ids import new_id
 from programs.instants import DAY, Instant
 from programs.needling import Recorded
@@ -31,11 +31,12 @@ SESSIONS = 10  # the latest; older ones are in the API
 
 
 class Visit(NamedTuple):
-    """A needling session, its check-ins, and the latest answers by check-in."""
+    """A needling session, its check-ins, the latest answers by check-in, and the steps that were over too soon."""
 
     recorded: Recorded
     check_ins: list[CheckIn]
     answers: Mapping[str, Mapping[str, Any]]
+    not_made: list[Step]
 
 
 class Profile(NamedTuple):
@@ -68,7 +69,9 @@ def profile(db: Connection, clinic: str, id: str, now: Instant) -> Profile:
 
 
 def _visit(db: Connection, clinic: str, it: Recorded) -> Visit:
-    return Visit(it, checkins.session_check_ins(db, clinic, it.id), checkins.answers_of(db, clinic, it.id))
+    made = checkins.session_check_ins(db, clinic, it.id)
+    not_made = needling.not_made(it, {one.step for one in made})
+    return Visit(it, made, checkins.answers_of(db, clinic, it.id), not_made)
 
 
 def fresh(here: Here, patient: Patient) -> Typed:

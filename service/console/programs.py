@@ -7,7 +7,7 @@ from litestar.params import FromPath
 from sqlalchemy import Connection
 
 from programs import aftercare, offers, people, protocols
-from programs.aftercare import MAY_BE_LEFT_OUT, PROTOCOL, STEPS, Protocol, Step
+from programs.aftercare import LATES, MAY_BE_LEFT_OUT, PROTOCOL, STEPS, Protocol, Step
 from programs.errors import Conflict, Invalid, NoSuchRecord
 from programs.instants import HOUR, MINUTE, Instant
 from programs.offers import Offer
@@ -15,7 +15,7 @@ from programs.protocols import Version
 from service import care
 from service.care import Who
 from service.console.doors import Here, clinician_here
-from service.console.forms import PageRequest, Typed, typed
+from service.console.forms import PageRequest, Typed, one_of, typed
 from service.console.pages import go, page
 
 PROTOCOL_PAGE, PROGRAMS_PAGE = "/clinic/protocol", "/clinic/programs"
@@ -85,7 +85,7 @@ async def _protocol_page(here: Here, it: Typed | None, error: Invalid | Conflict
     shown = it or _typed_as(standing.protocol)
     status = 200 if error is None else 422
     seen: dict[str, Any] = {"versions": versions, "standing": standing, "names": names, "typed": shown, "steps": STEPS}
-    return page("protocol", status, here=here, error=error, optional=sorted(MAY_BE_LEFT_OUT), **seen)
+    return page("protocol", status, here=here, error=error, optional=sorted(MAY_BE_LEFT_OUT), lates=LATES, **seen)
 
 
 def _typed_as(it: Protocol) -> Typed:
@@ -95,6 +95,7 @@ def _typed_as(it: Protocol) -> Typed:
         step = it.step(name) or next(one for one in PROTOCOL if one.name == name)
         for part in ("opens", "target", "closes"):
             fields[f"{part}_{name}"] = [f"{getattr(step, part) / HOUR:g}"]
+        fields[f"late_{name}"] = [step.late]
         fields[f"asked_{name}"] = ["yes"] if it.step(name) else []
         fields[f"without_{name}"] = list(step.without)
         fields[f"why_{name}"] = [it.left_out.get(name, "")]
@@ -122,6 +123,7 @@ def _step(it: Typed, name: str) -> Step:
         name == "day3" and it["conditional"] == "yes",
         also,
         tuple(it.all(f"without_{name}")),
+        one_of(LATES, it[f"late_{name}"] or "catch_up", f"late of {name}"),
     )
 
 

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from notifications import explain
 from notifications.agenda import Reason
+from notifications.history import Story
 from notifications.timing import zone
 from programs import exercises, questions, wording
 from programs.aftercare import CheckIn
@@ -60,6 +61,17 @@ UNREACHED = {
     "expired": "it could not be sent in time",
     "quarantined": "a fault of the software kept it from being sent; whoever runs the server has been told",
 }
+STOPPED_MAIL = "stopped e-mail, and nothing else works"
+LATES = {"catch_up": "ask while its window is open", "shift": "give it a later window", "skip": "do not ask"}
+STANDINGS = {"gone": "not used any more", "silent": "taken, but never confirmed", "ok": "works, as far as we know"}
+
+
+def say_silence(since: Instant, count: int, zone_name: str) -> str:
+    return f"{count} messages were taken since {say_time(since, zone_name)}, and not one was confirmed"
+
+
+def say_ending(it: Story, zone_name: str) -> str:
+    return explain.ending(it.state, it.reason, it.wakes_at or 0, zone(zone_name))
 
 
 # time
@@ -264,6 +276,7 @@ def releases(it: Standing) -> tuple[str, ...]:
     return {"stop": ("A", "C"), "A": ("B", "C"), "B": ("C",), "C": ()}[it.stage]
 
 
+KINDS = {"check_in": "check-in", "nudge": "reminder of a check-in", "bout": "reminder of the home program"}
 _SUBJECTS = {"check_in": "Check-in", "nudge": "Second prompt, check-in"}
 
 

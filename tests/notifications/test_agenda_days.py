@@ -4,6 +4,7 @@ What holds for every patient on any day is in test_agenda.py.
 """
 
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,7 +17,7 @@ from notifications.agenda import (
     agenda,
 )
 from notifications.preferences import Preferences
-from programs.aftercare import check_ins
+from programs.aftercare import LATEST, check_ins, is_to_be_shifted, shifted
 from programs.instants import DAY, HOUR, MINUTE, of
 from programs.schedule import Hold, wall_at
 from tests.clocks import clock
@@ -190,3 +191,39 @@ def test_an_agenda_is_the_same_object_of_facts_whatever_is_beyond_the_horizon() 
     assert agenda(facts(check_ins=far), NOON, NOON + 3 * DAY) == near
     assert all(isinstance(it, Omitted) for it in near.omitted)
     assert timedelta(milliseconds=near.messages[0].at - NOON) == timedelta(hours=5)
+
+
+# late
+
+
+def test_a_late_check_in_follows_its_steps_policy_and_says_which() -> None:
+    late = NOON + 8 * HOUR  # its evening check-in was due at 17:00, and its window is open until 05:00
+    for policy, asked, why in (("catch_up", True, "caught_up"), ("skip", False, "skipped_late")):
+        evening = msgspec.structs.replace(opened("s1", NOON - HOUR)[0], late=policy)
+        found = agenda(facts(check_ins=[evening]), late, late + HOUR)
+        assert [it.key for it in found.messages] == (["check_in:s1-evening"] if asked else [])
+        reasons = found.messages[0].reasons if asked else [it.reason for it in found.omitted]
+        assert [(it.code, it.at) for it in reasons][-1] == (why, NOON + 5 * HOUR)
+
+
+def test_half_an_hour_late_is_not_late() -> None:
+    evening = msgspec.structs.replace(opened("s1", NOON - HOUR)[0], late="skip")
+    at = NOON + 5 * HOUR + 30 * MINUTE
+    [message] = agenda(facts(check_ins=[evening]), at, at + HOUR).messages
+    assert message.reasons[0].code == "step_evening"
+
+
+def test_what_was_shifted_says_from_when() -> None:
+    day7 = opened("s1", NOON - 9 * DAY)[-1]
+    assert is_to_be_shifted(day7, NOON)
+    moved = shifted(day7, NOON)
+    assert (moved.opens, moved.target, moved.closes - moved.opens) == (NOON, NOON, day7.closes - day7.opens)
+    [message] = agenda(facts(check_ins=[moved]), NOON, NOON + HOUR).messages
+    assert [(it.code, it.at) for it in message.reasons] == [("step_day7", 0), ("shifted", day7.target)]
+    assert not is_to_be_shifted(moved, moved.closes)  # once
+    assert not is_to_be_shifted(day7, day7.closes + LATEST)
+
+
+@pytest.mark.parametrize("changed", [{"asked_at": NOON}, {"state": "answered"}, {"late": "catch_up"}])
+def test_what_was_asked_or_answered_is_not_shifted(changed: dict[str, Any]) -> None:
+    assert not is_to_be_shifted(msgspec.structs.replace(opened("s1", NOON - 9 * DAY)[-1], **changed), NOON)

@@ -314,3 +314,12 @@ async def test_one_poisoned_message_does_not_stop_the_others(clinic: Database) -
     assert [body for _, body in await told(clinic, wire, NOON + 6 * HOUR)] == [CHECK_IN]
     kept = await clinic.read(lambda db: db.execute(select(tries.c.result, tries.c.detail)).all())
     assert ("later", "ZeroDivisionError while sending") in [tuple(row) for row in kept]
+
+
+async def test_a_check_in_that_an_outage_swallowed_is_shifted_where_its_step_says_so(clinic: Database) -> None:
+    """Nobody worked from the sixth day until two hours after the day-7 check-in had closed."""
+    await told(clinic, Wire(), NOON + 6 * DAY)
+    back = NOON - HOUR + 8 * DAY + 14 * HOUR
+    sent = await told(clinic, Wire(), back + 12 * HOUR, back)
+    assert [it for it in sent if it[1] == CHECK_IN] == [("Wed 10 08:00", CHECK_IN)]
+    assert ("check_in:s1-day7", "accepted", "console") in await ends(clinic)

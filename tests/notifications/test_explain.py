@@ -6,7 +6,9 @@ import itertools
 
 from notifications import agenda, alerts, outbox, settling, timing
 from notifications.agenda import Reason
-from notifications.explain import SENTENCES, say
+from notifications.explain import ENDINGS as HOW
+from notifications.explain import SENTENCES, WHY_ENDED, ending, say
+from notifications.tables import STATES, due
 from notifications.timing import zone
 from programs.aftercare import STEPS
 from programs.instants import HOUR
@@ -18,6 +20,9 @@ NEW_YORK = zone("America/New_York")
 PUT_BY = ("why_not", "code")
 # What may stand behind the prefix of a code that is put together.
 ENDINGS = {"step_": STEPS, "moved_": ("allowed_hours", "window"), "flag_": alerts.AT_ONCE}
+
+
+LIVING = next(str(it.sqltext) for it in due.constraints if "state" in str(getattr(it, "sqltext", ""))).split("'")[1::2]  # type: ignore[attr-defined]
 
 
 def given(module: object) -> set[str]:
@@ -80,6 +85,22 @@ def test_every_sentence_is_one() -> None:
         assert text.endswith(".")
         assert text[0].isupper()
         assert "{" not in text
+
+
+def test_every_way_to_end_is_said_and_none_of_them_is_called_delivered() -> None:
+    states = {*STATES, *LIVING}
+    assert set(HOW) == states
+    for state in states:
+        for reason in {"", "email", *outbox.ENDS, *WHY_ENDED, *SENTENCES}:
+            said = ending(state, reason, NOON, NEW_YORK)
+            assert said.endswith(".")
+            assert "{" not in said
+            assert "deliver" not in said.lower()
+    assert ending("accepted", "no_receipt", 0, NEW_YORK) == (
+        "A provider took it. Nobody knows whether it was seen: the app confirmed nothing."
+    )
+    assert ending("awaiting", "", NOON + HOUR, NEW_YORK).endswith("looked at again at Mon 1 June 13:00.")
+    assert set(outbox.ENDS) <= set(SENTENCES) | set(WHY_ENDED)
 
 
 def test_a_reason_without_a_sentence_is_better_shown_than_not() -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, insert, select
 
 from notifications import outbox
 from notifications.preferences import Preferences
@@ -73,6 +73,8 @@ DEEDS = (
     Deed(care.follow_up, BEN, ("s1-day1", "Phoned.", NOON + 3 * DAY), "follow up unanswered check-in", "s1-day1"),
     Deed(care.break_glass, OUTSIDE, ("ada", "She rang about a bleed; Ben is away.", LATER), "break glass", MADE),
     Deed(care.change_settings, BEN, ({"minutes_a_day": 20}, LATER), "change settings", "minutes_a_day"),
+    Deed(care.choose, ADA, (CALM, LATER), "change preferences", "ada"),
+    Deed(care.snooze, ADA, ("told", LATER + 2 * HOUR, "", LATER), "snooze message", "told"),
     Deed(care.add_activity, ADA, ("ada", "a1", "Stairs", LATER), "add activity", "a1"),
     Deed(care.end_activity, ADA, ("ada", "a0", LATER), "end activity", "a0"),
     Deed(care.rate, ADA, (Rating("r1", LATER, Rated({"a0": 3})), LATER), "rate activities", "r1"),
@@ -106,9 +108,19 @@ async def clinic(database: Database) -> Database:
         care.answer(db, ADA, "s0-evening", {"rf_bleed": True}, NOON, NOON)
         care.add_activity(db, ADA, "ada", "a0", "Shoes", NOON)
         care.put_exercise(db, BEN, "heel_raise", 0, OWN, NOON)
+        told(db)
 
     await database.write(tell)
     return database
+
+
+def told(db: Connection) -> None:
+    """Ada was reminded of a check-in a while ago."""
+    it: dict[str, Any] = {"clinic_id": CLINIC, "id": "told", "person_id": "ada", "kind": "nudge", "planned_at": NOON}
+    it |= {"key": "nudge:s1-evening", "subjects": ("nudge:s1-evening",), "reasons": (), "planned_for": NOON}
+    db.execute(insert(message), {**it, "closes": NOON + 17 * HOUR})
+    ended = {"clinic_id": CLINIC, "message_id": "told", "state": "accepted", "reason": "email"}
+    db.execute(insert(outcome), {**ended, "ended_at": NOON, "sent_at": NOON})
 
 
 async def do(clinic: Database, deed: Deed) -> None:

@@ -52,6 +52,8 @@ POST /api/v1/clinics/{clinic}/patients/{id}/staff-time
 PUT /api/v1/clinics/{clinic}/settings/monitoring-labels
 GET /api/v1/clinics/{clinic}/patients/{id}/agenda
 POST /api/v1/clinics/{clinic}/patients/{id}/agenda
+GET /api/v1/clinics/{clinic}/messages/{id}
+GET /api/v1/clinics/{clinic}/patients/{id}/messages
 GET /api/v1/clinics/{clinic}/patients/{patient}/plans
 POST /api/v1/clinics/{clinic}/patients/{patient}/plans
 PUT /api/v1/clinics/{clinic}/patients/{patient}/plans/{id}
@@ -105,6 +107,10 @@ POST /api/v1/me/activities
 POST /api/v1/me/activities/{id}/end
 POST /api/v1/me/ratings
 PUT /api/v1/me/addresses/{id}
+GET /api/v1/me/addresses
+GET /api/v1/me/preferences
+PATCH /api/v1/me/preferences
+POST /api/v1/me/messages/{id}/snooze
 GET /api/v1/me/check-ins
 POST /api/v1/me/check-ins/{id}/answers
 POST /api/v1/me/completions

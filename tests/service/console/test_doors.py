@@ -23,6 +23,7 @@ CLINICIAN_PAGES = (
     "/clinic/patients/ada/needling-sessions",
     "/clinic/patients/ada/plans",
     "/clinic/patients/ada/phones",
+    "/clinic/patients/ada/messages",
 )
 POSTS = (
     "/today/check-ins/s1-evening",

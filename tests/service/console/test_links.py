@@ -6,6 +6,7 @@ from notifications import addresses
 from notifications.tables import message, receipt
 from service import care
 from service.database import Database
+from service.tables import audit
 from tests.service.console.conftest import Browser
 from tests.world import ADA, BEN, CLINIC, EVE, NOON, session
 
@@ -51,6 +52,20 @@ async def test_one_click_stops_e_mail_and_nothing_else(world: Database, browser:
     stopped = await client.post(f"/unsubscribe/{id}", content="List-Unsubscribe=One-Click")
     assert stopped.status_code == 200
     assert [it.channel for it in (await world.read(addresses.living, CLINIC, ["ada"]))["ada"]] == ["console"]
+
+
+async def test_the_clinic_sees_that_e_mail_was_stopped_and_its_log_by_what(world: Database, browser: Browser) -> None:
+    id = await a_message(world)
+    await world.write(care.put_address, ADA, "ada", "mail", "email", {"mailbox": "ada@patients.example"}, NOON)
+    await world.write(addresses.give_up, [(CLINIC, "ada-phone", "410 gone", NOON)], NOON)
+    for _ in range(2):  # a mail program that sends it again
+        await browser(None).post(f"/unsubscribe/{id}")
+    noted = await world.read(lambda db: db.execute(select(audit.c.what, audit.c.patient_id, audit.c.record_id)).all())
+    assert [tuple(it) for it in noted].count(("stop e-mail", "ada", id)) == 1
+    shown = (await browser(BEN).get("/clinic/patients/ada/messages")).text
+    assert "email: not used any more" in shown
+    assert "(unsubscribed)" in shown
+    assert "stopped e-mail, and nothing else works" in (await browser(BEN).get("/clinic")).text
 
 
 async def test_an_unknown_message_gets_the_same_answer(world: Database, browser: Browser) -> None:

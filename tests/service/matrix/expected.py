@@ -140,6 +140,8 @@ ROWS: Mapping[str, Row] = {
     f"POST {API}/patients/{{id}}/agenda": Row(
         "staff", ID, {"plan": {**TERMS, "title": "Hip", "clinician_id": "$clinician"}}, key=True
     ),
+    f"GET {API}/messages/{{id}}": Row("staff", {"id": "message"}, key=True),
+    f"GET {API}/patients/{{id}}/messages": Row("staff", ID, key=True),
     f"GET {API}/patients/{{id}}/adherence": Row("staff", ID, key=True, query="items=true"),
     f"GET {API}/patients/{{id}}/monitoring": Row("staff", ID, key=True, query="evidence=true"),
     f"POST {API}/patients/{{id}}/staff-time": Row(
@@ -184,6 +186,11 @@ ROWS: Mapping[str, Row] = {
     "POST /api/v1/me/check-ins/{id}/answers": Row("patient", {"id": "check_in"}, {"answers": {"q_sore": 3}}),
     "POST /api/v1/me/completions": Row("patient", body={"items": [DONE]}, about=True, denied=200, refusal="rejected"),
     "PUT /api/v1/me/addresses/{id}": Row("patient", body=MAIL, fixed={"id": "a-new-one"}),
+    "GET /api/v1/me/addresses": Row("patient"),
+    "GET /api/v1/me/preferences": Row("patient"),
+    "PATCH /api/v1/me/preferences": Row("patient", body={"nudges": False}),
+    # None of these messages went out: what is there is told from what is not by that.
+    "POST /api/v1/me/messages/{id}/snooze": Row("patient", {"id": "message"}, {"minutes": 30}, ok=(409,)),
     "GET /api/v1/me/push-key": Row("patient"),
     "POST /api/v1/me/receipts": Row(
         "patient", body={"message_id": "$message", "kind": "opened", "at": "2026-06-01T14:00:00-04:00"}, about=True
@@ -251,6 +258,7 @@ ROWS: Mapping[str, Row] = {
     "POST /account/passkeys/{id}/remove": Row("staff", form={}, fixed={"id": "none"}, ok=DONE_OR_SAID),
     "POST /clinic/flags/{id}/acknowledge": Row("staff", FLAG, form={}, ok=SEEN_OTHER),
     "GET /clinic/patients/{id}": Row("staff", ID),
+    "GET /clinic/patients/{id}/messages": Row("staff", ID),
     "POST /clinic/patients/{id}/consent": Row("staff", ID, form={"given": "no", "confirmed": "yes"}, ok=SEEN_OTHER),
     "POST /clinic/patients/{id}/discharge": Row("staff", ID, form={"confirmed": "yes"}, ok=SEEN_OTHER),
     "GET /clinic/patients/{id}/needling-sessions": Row("staff", ID),
