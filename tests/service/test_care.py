@@ -101,6 +101,7 @@ async def clinic(database: Database) -> Database:
 
     def tell(db: Connection) -> None:
         populate(db)
+        told(db)
         care.record_session(db, BEN, "s1", session(), NOON)
         care.record_session(db, BEN, "s0", session(NOON - 3 * HOUR), NOON)
         care.assign_plan(db, BEN, "p", assignment(), NOON)
@@ -108,7 +109,6 @@ async def clinic(database: Database) -> Database:
         care.answer(db, ADA, "s0-evening", {"rf_bleed": True}, NOON, NOON)
         care.add_activity(db, ADA, "ada", "a0", "Shoes", NOON)
         care.put_exercise(db, BEN, "heel_raise", 0, OWN, NOON)
-        told(db)
 
     await database.write(tell)
     return database

@@ -187,7 +187,7 @@ def test_changes_say_which_version_and_posts_may_be_sent_again() -> None:
         headers = {one["name"]: one["required"] for one in it["parameters"] if one["in"] == "header"}
         if method == "POST" and not path.endswith(("/agenda", "/enrolment", "/redeem", "/keys", "/erasure/approve")):
             assert headers["Idempotency-Key"] is False
-        unversioned = {"addresses", "devices", "keys", "settings"}.intersection(path.split("/"))
+        unversioned = {"addresses", "devices", "keys", "settings", "preferences"}.intersection(path.split("/"))
         new_or_changed = method == "PUT" and "/exercises/" in path  # without If-Match it is a new one
         if method in ("PUT", "PATCH", "DELETE") and not unversioned and not new_or_changed:
             assert headers["If-Match"] is True
