@@ -17,7 +17,7 @@ EVENING = {"name": "evening", "opens": 1.5, "target": 4, "closes": 18}
 DAY7 = {"name": "day7", "opens": 156, "target": 168, "closes": 204, "also": ["q_free"]}
 WHY = "We phone every patient on that day."
 OURS = {"steps": [DAY7, EVENING], "left_out": {"day1": WHY, "day2": WHY, "day3": WHY}}
-PLAIN = {"conditional": False, "also": [], "without": []}
+PLAIN = {"conditional": False, "also": [], "without": [], "late": "catch_up"}
 
 
 async def test_a_draft_comes_back_as_it_was_sent_and_is_in_force_once_approved(empty: Api) -> None:
