@@ -74,7 +74,7 @@ _NOTED = select(delivery.c.message_id, delivery.c.fence).where(
 _AWAIT = (
     update(due)
     .where(due.c.clinic_id == bindparam("clinic"), due.c.key == bindparam("key_"), due.c.fence == bindparam("held"))
-    .values(wake_at=bindparam("at"), state="awaiting", sent_at=bindparam("sent"))
+    .values(wake_at=bindparam("at"), state="awaiting", sent_at=bindparam("sent"), tries=0)
 )
 _INSERT_DELIVERY, _INSERT_OUTCOME = insert(delivery), insert(outcome)
 
@@ -151,9 +151,11 @@ def _sorted_out(results: Sequence[Sent], confirmed: Collection[str], now: Instan
 def waits(result: Sent, now: Instant) -> bool:
     """Whether what a provider took is over only with the app's receipt, or without one after the whole ladder."""
     row = result.claimed.row
+    took = [it.address.channel for it in result.tries if isinstance(it.outcome, Accepted)]
     return (
         reach.tries_of(row.subjects) > 0
-        and all(it.address.channel in reach.CONFIRMING for it in result.tries if isinstance(it.outcome, Accepted))
+        and bool(took)
+        and reach.CONFIRMING.issuperset(took)
         and now < reach.ends_at(row.sent_at or now, row.closes)
     )
 

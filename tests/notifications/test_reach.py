@@ -198,6 +198,9 @@ async def test_a_next_channel_that_is_down_is_tried_again_until_the_nudges_time_
     await far.until(AT_17 + 3 * HOUR)
     assert ("check_in:s1-evening", "accepted", "no_receipt") in await ended(far.db)
     far.mail.answer = lambda _: Refused("554")
+    assert await far.until(NOON + 25 * HOUR) == [("20:50", "phone"), ("11:00", "phone"), ("11:30", "phone")]
+    # What refuses a message is not asked again for that message.
+    assert "check_in:s1-day1" in [key for key, _, _ in await ended(far.db)]
     await far.until(NOON + 30 * HOUR)
     assert {(state, why) for _, state, why in await ended(far.db)} == {("accepted", "no_receipt")}
 
