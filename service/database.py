@@ -177,7 +177,9 @@ class _Thread(threading.local):
 
 _THREAD = _Thread()
 # One for all hands: what SQLAlchemy has compiled for one of them (a millisecond a statement), it has for the others.
-_ENGINE = create_engine("sqlite://", creator=lambda: _THREAD.file, poolclass=NullPool, query_cache_size=1000)
+_ENGINE = create_engine(
+    "sqlite://", hide_parameters=True, creator=lambda: _THREAD.file, poolclass=NullPool, query_cache_size=1000
+)
 
 
 class _Hand:
@@ -454,5 +456,6 @@ def postgresql_engine(url: str, **options: Any) -> Engine:
     return create_engine(
         make_url(url).set(drivername="postgresql+psycopg"),
         connect_args={"options": limits, "connect_timeout": 10},
+        hide_parameters=True,  # the words of an error are shown to nobody; should they be, they quote no row
         **options,
     )

@@ -5,7 +5,6 @@ was sent: the words of a database's error may quote a row.
 """
 
 import logging
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 
 from programs.errors import Invalid, NoSuchRecord, ProgramsError, Stale
+from service.logs import told
 
 log = logging.getLogger("homestretch.api")
 
@@ -165,11 +165,5 @@ def body_of(it: Refused) -> bytes:
 
 
 def _log(request: Request[Any, Any, Any], error: Exception) -> None:
-    causes: list[str] = []
-    cause: BaseException | None = error
-    while cause is not None and len(causes) < 8:
-        causes.append(f"{type(cause).__module__}.{type(cause).__qualname__}")
-        cause = cause.__cause__ or cause.__context__
     template = request.scope.get("path_template", "(no route)")
-    frames = "".join(traceback.format_tb(error.__traceback__))
-    log.error("%s %s failed: %s\n%s", request.method, template, " from ".join(causes), frames)
+    log.error("%s %s failed: %s", request.method, template, told(error))

@@ -20,7 +20,7 @@ from typing import Any
 import click
 import uvicorn
 
-from service import channels, walls
+from service import channels, logs, walls
 from service.app import build
 from service.auth import staff
 from service.auth.passwords import Stolen
@@ -96,9 +96,7 @@ def listening(settings: Settings) -> socket.socket:
 
 def serve_on(taken: socket.socket, settings: Settings, hello: Sequence[str]) -> None:
     """Until a signal comes; `hello` is printed when requests are answered."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for chatty in ("uvicorn", "apscheduler", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logs.begin()
     try:
         carried = carried_by(settings.database_url, settings.vault)
     except (VaultError, OSError) as error:
@@ -139,6 +137,7 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(taken: socket.socket, settings: Settings, hello: Sequence[str], carried: Mapping[str, object]) -> None:
+    asyncio.get_running_loop().set_exception_handler(logs.unforeseen)
     stop, clock = _stop_asked(), SystemClock()
     async with contextlib.AsyncExitStack() as closing:
         db = await closing.enter_async_context(await connect(settings.database_url, carried))

@@ -1,6 +1,7 @@
 """Both databases for every test that asks for one. PostgreSQL is a real server from a wheel, started once a run."""
 
 import gc
+import logging
 import os
 import shutil
 import sys
@@ -22,9 +23,10 @@ from service import tables
 from service.database import Database, PostgreSQL, Verb, connect, postgresql_engine
 from service.migrations import migrate
 from service.vault import ANCHORS, ERASURES, KEY, Vault, open_vault
-from tests import statements
+from tests import logs, statements
 
 event.listen(Engine, "before_cursor_execute", statements.watch)
+logging.getLogger().addHandler(logs.watch)
 APPLICATION = "homestretch"  # the role that serves
 # What SQLAlchemy has compiled stays with the engine, and takes longer than most tests: an engine for each database,
 # not for each test. Its connections end with the test.
@@ -199,6 +201,13 @@ def pytest_collection_finish() -> None:
     """What is imported by now stays: the collector, which goes through all of it, has a tenth of the run to gain."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_a_patient_is_logged() -> Iterator[None]:
+    yield
+    found, logs.faults[:] = list(logs.faults), []
+    assert not found
 
 
 def run(server: str, statement: str) -> None:

@@ -18,7 +18,8 @@ from service.audit import Asked, links_of
 from service.database import Database
 from service.records import languages
 from service.records.sheet import PARTS, readable
-from tests.service.matrix.world import EVENING, canary, furnish, private
+from tests.service.matrix.canaries import EVENING, canary, private
+from tests.service.matrix.world import furnish
 from tests.world import ADA, BEN, CLINIC
 
 EVIL = "<script>alert(1)</script>"

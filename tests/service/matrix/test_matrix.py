@@ -23,9 +23,10 @@ from service.settings import Settings
 from service.vault import open_vault
 from tests.conftest import application_url
 from tests.service.application import built
+from tests.service.matrix.canaries import canary, private
 from tests.service.matrix.door import Rehearsal, Reply, ask
 from tests.service.matrix.expected import OPENED_BY_GLASS, ROWS, Row
-from tests.service.matrix.world import CALLERS, EVENING, OPERATOR, Caller, Target, canary, furnish, private, targets
+from tests.service.matrix.world import CALLERS, EVENING, OPERATOR, Caller, Target, furnish, targets
 from tests.world import CLINIC
 
 COOKIE = "__Host-homestretch"
@@ -42,9 +43,9 @@ class Stage(NamedTuple):
 
 @pytest.fixture
 async def stage(database_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
-    async with await connect(database_url, {}) as owner:
-        ids = await owner.write(furnish)
     carried = open_vault(tmp_path / "vault").carried  # erasing notes it there first
+    async with await connect(database_url, carried) as owner:
+        ids = await owner.write(furnish)
     async with await connect(application_url(database_url), carried) as database:
         app = built(SETTINGS, Rehearsal(database), SetClock(EVENING))
         _let_in_the_operator(app.state.desk.gate)

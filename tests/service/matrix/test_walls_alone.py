@@ -8,6 +8,7 @@ same statements by the owner of the tables, who is above the policies, do show t
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from sqlalchemy import event
 from service.app import build
 from service.clock import SetClock
 from service.database import PostgreSQL, connect
+from service.vault import open_vault
 from tests.conftest import application_url
 from tests.service.matrix.door import Rehearsal
 from tests.service.matrix.test_matrix import SETTINGS, Cell, Stage, cells, leaks, perform
@@ -64,8 +66,10 @@ def foreign(cell: Cell, found: list[str]) -> list[str]:
     return [it for it in found if it.endswith(theirs)]
 
 
-async def test_without_our_filter_no_foreign_row_is_shown(database_url: str, record_property: Any) -> None:
-    async with await connect(database_url, {}) as owner:
+async def test_without_our_filter_no_foreign_row_is_shown(
+    database_url: str, tmp_path: Path, record_property: Any
+) -> None:
+    async with await connect(database_url, open_vault(tmp_path / "vault").carried) as owner:
         ids = await owner.write(furnish)
     async with unfiltered(application_url(database_url), ids) as (stage, stripped):
         found: list[str] = []

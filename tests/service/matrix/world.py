@@ -23,7 +23,7 @@ from service.auth import staff
 from service.auth.devices import devices_of
 from service.auth.tokens import DEVICE, Grant, fingerprint, make_token
 from service.care import Who
-from service.rights import Erasure
+from tests.service.matrix.canaries import canary, private, sow
 from tests.service.matrix.expected import CALF
 from tests.world import BEN, CLEO, CLINIC, DOV, NOON, OTHER, populate, terms
 
@@ -49,14 +49,6 @@ class Caller(NamedTuple):
     kind: str = ""
     sees: frozenset[str] = frozenset()
     verbs: bool = False
-
-
-def canary(person: str) -> str:
-    return f"canary-{person}"
-
-
-def private(person: str) -> str:
-    return f"private-{person}"
 
 
 CALLERS = (
@@ -101,7 +93,7 @@ def furnish(db: Connection) -> dict[str, dict[str, str]]:
     for clinic in (CLINIC, OTHER):
         people.change_settings(db, clinic, {"clinicians_see_all": False})
     people.change_clinician(db, CLINIC, "gus", {"ended_at": NOON})
-    rights.reapply(db, Erasure(CLINIC, "old", EVENING), EVENING + HOUR)
+    rights.erase(db, Who(CLINIC, "admin", "ana"), "old", EVENING)
     missing = {kind: f"zed-{kind}" for kind in ids["ada"]} | {"clinician": "ben"}
     return ids | {"zed": missing}
 
@@ -117,6 +109,7 @@ def _records(db: Connection, person: str, doctor: Who) -> dict[str, str]:
     care.assign_plan(db, doctor, f"p-{person}", plan, NOON)
     reply = care.answer(db, patient, f"s-{person}-evening", {"rf_bleed": True}, EVENING, EVENING)
     make_token(db, patient, NOON, f"{person}-spare", DEVICE)
+    sow(db, doctor, person)
     care.add_activity(db, patient, person, f"shoes-{person}", canary(person), NOON)
     told = select(message.c.id).where(message.c.clinic_id == doctor.clinic, message.c.person_id == person)
     return {
