@@ -38,9 +38,9 @@ def spaced(secret: str) -> str:
 
 
 def make_recovery_codes() -> list[str]:
-    """Each of 79 bits, so that the hash that is kept gives none of them away."""
-    codes = ("".join(secrets.choice(_ALPHABET) for _ in range(16)) for _ in range(RECOVERY_CODES))
-    return ["-".join(code[at : at + 4] for at in range(0, 16, 4)) for code in codes]
+    """Each of 118 bits: whoever reads the hashes that are kept cannot try all there are."""
+    codes = ("".join(secrets.choice(_ALPHABET) for _ in range(24)) for _ in range(RECOVERY_CODES))
+    return ["-".join(code[at : at + 4] for at in range(0, 24, 4)) for code in codes]
 
 
 def plain(code: str) -> str:

@@ -164,6 +164,9 @@ def faults(cell: Cell, reply: Reply) -> Iterator[str]:
         yield f"{cell}: leads to {reply.header(b'location')!r}"
     elif unseen and cell.row.refusal.encode() not in reply.body:
         yield f"{cell}: does not say {cell.row.refusal}"
+    kind = reply.header(b"content-type")
+    if reply.body and (not kind or (kind.startswith((b"text/", b"image/svg")) and b"charset=utf-8" not in kind)):
+        yield f"{cell}: a body of kind {kind!r}"
     yield from leaks(cell, reply)
 
 
