@@ -46,7 +46,8 @@ COMMON: tuple[tuple[bytes, bytes], ...] = (
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 )
 # A page brings its own policy; where none was brought, nothing may be loaded. Health data is kept by no cache.
-POLICY = (b"content-security-policy", b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+NOTHING = b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+POLICY = (b"content-security-policy", NOTHING)
 CACHE = (b"cache-control", b"no-store")
 STRICT = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 

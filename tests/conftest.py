@@ -205,9 +205,11 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_of_a_patient_is_logged() -> Iterator[None]:
+    """Also in what nobody looks at: tests/logs.py."""
     yield
     found, logs.faults[:] = list(logs.faults), []
     assert not found
+    assert logs.watch in logging.getLogger().handlers, "somebody set up the logging of the whole process"
 
 
 def run(server: str, statement: str) -> None:

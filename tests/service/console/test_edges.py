@@ -16,7 +16,7 @@ from tests.world import ADA, BEN
 
 ROUTES = sorted(
     (method, route.path)
-    for route in Litestar(console.ROUTES).routes
+    for route in Litestar(console.ROUTES, logging_config=None).routes
     if isinstance(route, HTTPRoute)
     for method in route.methods
     if method in ("GET", "POST") and not route.path.startswith(("/console", "/schema"))

@@ -132,5 +132,5 @@ async def test_an_error_of_ours_is_a_page_without_its_details(browser: Browser, 
 
 
 def test_no_page_is_part_of_the_documented_api() -> None:
-    app = Litestar(console.ROUTES)
+    app = Litestar(console.ROUTES, logging_config=None)
     assert app.openapi_schema.to_schema()["paths"] == {}

@@ -113,7 +113,8 @@ CODED: Mapping[str, str] = {
     "message.subjects "
     "message.reasons token.use token.kind token.verbs delivery.channel delivery.result delivery.detail due.state "
     "outcome.state outcome.reason receipt.kind enrolment.way enrolment.factor consent.wording check_in.step "
-    "check_in.state phase_release.phase answer.questions_version flag.tier flag.finding preference.value",
+    "check_in.state check_in.late due.trouble phase_release.phase answer.questions_version flag.tier flag.finding "
+    "preference.value",
     "a network address": "audit.origin",
     "of the list of time zones": "*.zone",
     "of the clinic's exercises, of muscles or of precautions": "patient.precautions completion.exercise hold.exercises "

@@ -167,6 +167,9 @@ def faults(cell: Cell, reply: Reply) -> Iterator[str]:
     kind = reply.header(b"content-type")
     if reply.body and (not kind or (kind.startswith((b"text/", b"image/svg")) and b"charset=utf-8" not in kind)):
         yield f"{cell}: a body of kind {kind!r}"
+    inside = cell.row.whom != "anybody" and cell.page and reply.status == 200 and kind.startswith(b"text/html")
+    if inside and b'action="/sign-out"' not in reply.body:
+        yield f"{cell}: one cannot sign out"
     yield from leaks(cell, reply)
 
 
