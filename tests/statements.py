@@ -1,6 +1,7 @@
 """Holds every statement of the application against the first wall: a clinic's table is asked for one clinic's rows.
 
-Listens to every engine of the test run. What a test itself asks for, with the statement in the test, is its own matter.
+Listens to every engine of the test run, of both databases, and of the workers that tests start beside it. What a test
+itself asks for, with the statement in the test, is its own matter.
 """
 
 import re
@@ -45,7 +46,9 @@ OF_NO_CLINIC = {
 }
 OURS = ("service.", "notifications.", "programs.")
 
-_NAMED = re.compile(r"\b(?:FROM|JOIN|UPDATE|INTO)\s+(\w+)(?:\s+AS\s+(\w+))?", re.IGNORECASE)
+_ONE = r"\w+(?:\s+AS\s+\w+)?"
+_LISTED = re.compile(rf"\b(?:FROM|JOIN|UPDATE|INTO|USING)\s+({_ONE}(?:\s*,\s*{_ONE})*)", re.IGNORECASE)
+_NAMED = re.compile(r"(\w+)(?:\s+AS\s+(\w+))?", re.IGNORECASE)
 _BOUND = re.compile(r"(?:(\w+)\.)?clinic_id (?:=|IN) (?:\?|%\(|:|\()", re.IGNORECASE)
 _JOINED = re.compile(r"(\w+)\.clinic_id = (\w+)\.clinic_id", re.IGNORECASE)
 
@@ -101,7 +104,7 @@ def _is_of_a_clinic(statement: str) -> bool:
 
 def _tables(statement: str) -> dict[str, str]:
     """Alias -> table, of the clinics' tables in it."""
-    found = {alias or table: table for table, alias in _NAMED.findall(statement)}
+    found = {alias or table: table for listed in _LISTED.findall(statement) for table, alias in _NAMED.findall(listed)}
     return {alias: table for alias, table in found.items() if table in WALLED}
 
 

@@ -16,12 +16,17 @@ OF_ONE = (
     "UPDATE due SET state=? WHERE due.clinic_id = ?",
     "INSERT INTO patient (clinic_id, id) VALUES (?, ?)",
     "SELECT until FROM rate WHERE rate.name = ?",
+    "SELECT 1 FROM patient, plan AS p WHERE patient.clinic_id = ? AND p.clinic_id = patient.clinic_id",
+    "DELETE FROM due USING message WHERE due.clinic_id = %(c)s AND message.clinic_id = %(c)s",
 )
 OF_ANY = (
     "SELECT patient.name FROM patient WHERE patient.id = ?",
     "SELECT 1 FROM patient JOIN plan ON plan.patient_id = patient.id WHERE patient.clinic_id = ?",
     "SELECT 1 FROM patient JOIN plan ON plan.clinic_id = patient.clinic_id",
     "DELETE FROM reply WHERE reply.made_at < ?",
+    "SELECT 1 FROM patient, plan WHERE patient.clinic_id = ?",
+    "SELECT 1 FROM patient AS p, plan AS q WHERE q.clinic_id = ? AND p.id = q.patient_id",
+    "DELETE FROM due USING message WHERE due.clinic_id = %(c)s",
     "UPDATE flag SET note=?",
 )
 

@@ -22,7 +22,7 @@ from service.api import decode
 from service.api.call import LONGEST_ID, ApiRequest
 from service.api.doc import Doc
 
-MEDIA_TYPE, ENDING = "image/svg+xml", ".svg"
+MEDIA_TYPE, ENDING = "image/svg+xml; charset=utf-8", ".svg"
 HEADERS = {
     "cache-control": "public, max-age=604800",
     "vary": "accept-encoding",

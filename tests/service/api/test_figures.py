@@ -11,7 +11,7 @@ WRONG = (("side=both", "side"), ("still=perhaps", "still"), ("size=3", "size"), 
 
 async def test_a_picture_is_served_to_whoever_asks_and_may_be_kept(api: Api) -> None:
     reply = await api("GET", "/exercises/hip_bridge.svg", None)
-    assert reply.headers["content-type"] == "image/svg+xml"
+    assert reply.headers["content-type"] == "image/svg+xml; charset=utf-8"
     assert reply.headers["cache-control"] == "public, max-age=604800"
     assert ElementTree.fromstring(reply.text).tag == "{http://www.w3.org/2000/svg}svg"
     again = await api.http.get("/exercises/hip_bridge.svg", headers={"if-none-match": reply.headers["etag"]})

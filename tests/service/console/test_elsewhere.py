@@ -133,7 +133,6 @@ async def test_an_answer_without_a_code_or_of_another_provider_is_none(browser: 
         assert (reply.status_code, NOT_KNOWN in reply.text) == (403, True), changed
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_provider_that_describes_itself_as_another_is_refused(issuer: str, clock: SetClock) -> None:
     """A slash more is another one."""
     oidc = Oidc(Provider(f"{issuer}/", "homestretch", "hush", ORIGIN), clock)
@@ -141,6 +140,7 @@ async def test_a_provider_that_describes_itself_as_another_is_refused(issuer: st
         await oidc.begin("")
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_without_a_provider_there_is_no_such_sign_in(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     one = browser(None)
     monkeypatch.setattr("service.console.sign_in._oidc", lambda request: Oidc(NOBODYS, SystemClock()))

@@ -81,7 +81,7 @@ async def test_an_exercise_is_shown_still_and_moving_for_whoever_does_not_mind_a
     assert instead["media"] == "(prefers-reduced-motion: reduce)"
     assert "still=true" in instead["srcset"]
     for src in shown:
-        assert (await browser(ADA).get(src)).headers["content-type"] == "image/svg+xml"
+        assert (await browser(ADA).get(src)).headers["content-type"] == "image/svg+xml; charset=utf-8"
 
 
 @pytest.mark.usefixtures("evening")
