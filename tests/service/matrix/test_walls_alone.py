@@ -48,7 +48,10 @@ async def unfiltered(url: str, ids: dict[str, dict[str, str]]) -> AsyncIterator[
         assert isinstance(database, PostgreSQL)
         stripped = Stripped()
         event.listen(database._engine, "before_cursor_execute", stripped, retval=True)
-        yield Stage(build(SETTINGS, Rehearsal(database), SetClock(EVENING), None), targets(ids)), stripped
+        try:
+            yield Stage(build(SETTINGS, Rehearsal(database), SetClock(EVENING), None), targets(ids)), stripped
+        finally:  # the next test of this process may be given the same engine
+            event.remove(database._engine, "before_cursor_execute", stripped)
 
 
 def reads(stage: Stage) -> list[Cell]:
