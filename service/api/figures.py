@@ -22,7 +22,8 @@ from service.api import decode
 from service.api.call import LONGEST_ID, ApiRequest
 from service.api.doc import Doc
 
-MEDIA_TYPE, ENDING = "image/svg+xml; charset=utf-8", ".svg"
+MEDIA_TYPE, ENDING = "image/svg+xml", ".svg"
+SENT_AS = f"{MEDIA_TYPE}; charset=utf-8"
 HEADERS = {
     "cache-control": "public, max-age=604800",
     "vary": "accept-encoding",
@@ -59,10 +60,10 @@ async def get_figure(request: ApiRequest, file: FromPath[str]) -> ASGIResponse:
     it = await asyncio.to_thread(_picture, exercise.id, query.side or "", language, query.still)
     headers = HEADERS | {"etag": it.etag}
     if it.etag in request.headers.get("if-none-match", ""):
-        return ASGIResponse(body=b"", status_code=304, headers=headers, media_type=MEDIA_TYPE)
+        return ASGIResponse(body=b"", status_code=304, headers=headers, media_type=SENT_AS)
     if "gzip" in request.headers.get("accept-encoding", ""):
-        return ASGIResponse(body=it.packed, headers=headers | {"content-encoding": "gzip"}, media_type=MEDIA_TYPE)
-    return ASGIResponse(body=gzip.decompress(it.packed), headers=headers, media_type=MEDIA_TYPE)
+        return ASGIResponse(body=it.packed, headers=headers | {"content-encoding": "gzip"}, media_type=SENT_AS)
+    return ASGIResponse(body=gzip.decompress(it.packed), headers=headers, media_type=SENT_AS)
 
 
 def _exercise(file: str) -> Exercise:
