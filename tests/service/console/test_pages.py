@@ -8,8 +8,9 @@ import httpx
 from litestar import Litestar
 from sqlalchemy import text
 
+from programs import people
 from programs.instants import HOUR
-from service import care, console
+from service import care, console, rights
 from service.care import Who
 from service.clock import SetClock
 from service.database import Database
@@ -17,7 +18,7 @@ from tests.service.console.conftest import Browser
 from tests.service.console.reader import Reader
 from tests.service.console.staff import employ_ben
 from tests.service.console.test_patient import PROGRAM, VISIT
-from tests.world import ADA, BEN, NOON, assignment, let_in, session
+from tests.world import ADA, BEN, CLINIC, NOON, assignment, let_in, session
 
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
@@ -29,6 +30,7 @@ FOR_SCRIPT = re.compile(
 )
 OUR_SCRIPTS = ("/console/enrol.js", "/console/join.js", "/console/passkeys.js")
 ADAS = "/clinic/patients/ada"
+ANA = Who(CLINIC, "admin", "ana", sees_all=True)
 GETS: tuple[tuple[Who | None, str], ...] = (
     (None, "/sign-in"),
     (None, "/join"),
@@ -42,6 +44,12 @@ GETS: tuple[tuple[Who | None, str], ...] = (
     (BEN, f"{ADAS}/plans"),
     (BEN, "/clinic/adherence"),
     (BEN, "/clinic/patients/nobody"),
+    (BEN, f"{ADAS}/phones"),
+    (BEN, "/clinic/break-glass"),
+    (ANA, f"{ADAS}/record"),
+    (ANA, f"{ADAS}/record/access"),
+    *((ANA, f"/clinic/{name}") for name in ("settings", "staff", "keys", "requests")),
+    *((ADA, path) for path in ("/phones", "/record", "/record/access?whole=yes")),
 )
 POSTS: tuple[tuple[str, Mapping[str, object]], ...] = (
     (f"{ADAS}/needling-sessions", {**VISIT, "do": "preview"}),
@@ -54,6 +62,9 @@ OWN = re.compile(r"(/(?!/)[^\s]*|#[\w-]+|tel:\+?\d+|data:,)")
 
 async def every_page(browser: Browser, world: Database, clock: SetClock) -> list[httpx.Response]:
     await world.write(employ_ben)
+    await world.write(people.add_clinician, CLINIC, ANA.id, "Ana", "admin")
+    await world.write(let_in, ANA)
+    await world.write(rights.ask_to_erase, ADA, "ada", NOON)
     await world.write(let_in, BEN)  # his session of before ended when he joined
     await world.write(care.record_session, BEN, "s1", session(), NOON)
     await world.write(care.record_session, BEN, "s2", session(muscles=("QL",)), NOON)
