@@ -19,8 +19,10 @@ from tests.torture.zygote import Zygote
 from tests.world import populate
 
 CROWD = 2_000
-LONGEST = 0.35
-"""Seconds a worker lives at most: about two batches, so that each moment of a batch has its turn."""
+SHORTEST, DOUBLINGS = 0.3, 3
+"""Seconds a worker lives at most, doubled up to so often: a machine that is busy needs longer for a batch."""
+DEATHS = 80
+"""Of one crowd: each moves the clock by a lease, and after an hour the last worker may do its work."""
 
 
 def arrange(db: Connection) -> None:
@@ -46,7 +48,9 @@ async def _crowd(zygote: Zygote, job: Job, url: str, rounds: Rounds, chance: ran
     clock = SharedClock(job.clock, crowd.DUE)
     async with await connect(url, {}) as db:
         await db.write(arrange)
-    while rounds.more() and await _one_dies(zygote, job, chance):
+    for _ in range(DEATHS):
+        if not rounds.more() or not await _one_dies(zygote, job, chance):
+            break
         rounds.done += 1
         clock.move_to(clock.now() + LEASE)
     async with await zygote.fork(job) as last:
@@ -60,7 +64,7 @@ async def _one_dies(zygote: Zygote, job: Job, chance: random.Random) -> bool:
     async with await zygote.fork(job) as worker:
         await worker.tell("turn")
         done = asyncio.create_task(worker.hear())
-        await asyncio.wait([done], timeout=chance.uniform(0, LONGEST))
+        await asyncio.wait([done], timeout=chance.uniform(0, SHORTEST * 2 ** chance.randint(0, DOUBLINGS)))
         if done.done():
             return False
         done.cancel()
