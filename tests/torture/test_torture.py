@@ -4,11 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from service.database import Database, SQLite
+from tests.conftest import forget_everything
+from tests.torture.chaos import chaos
 from tests.torture.claims import claims
 from tests.torture.clocks import clocks
 from tests.torture.failpoints import failpoints
 from tests.torture.finding import experiment, length
 from tests.torture.kills import kills
+from tests.torture.outages import outages
 from tests.torture.pauses import pauses
 from tests.torture.races import DEEDS, Deed, races
 from tests.torture.zygote import Zygote
@@ -55,3 +59,15 @@ async def test_nothing_is_handed_over_after_somebody_was_told_that_it_was_taken_
 def test_check_ins_near_every_clock_change_are_in_their_window_and_in_allowed_hours() -> None:
     with experiment("every clock change x session ends x allowed hours", "cases") as found:
         clocks(found)
+
+
+async def test_after_an_outage_whatever_has_an_open_minute_is_sent_and_the_rest_is_named(database: Database) -> None:
+    name = "SQLite" if isinstance(database, SQLite) else "PostgreSQL"
+    with experiment(f"outages of 5 min to 30 h, {name}", "runs") as found:
+        await outages(database, forget_everything, found)
+
+
+async def test_whatever_a_provider_answers_every_message_ends_as_it_should(database: Database) -> None:
+    name = "SQLite" if isinstance(database, SQLite) else "PostgreSQL"
+    with experiment(f"provider chaos, {name}", "messages") as found:
+        await chaos(database, forget_everything, length(60, 20_000), found)
