@@ -41,9 +41,11 @@ _BY_THEN = _OF_PATIENTS.join(outcome, _ENDED).where(outcome.c.ended_at <= bindpa
 # Ours to answer for: no address, a provider's refusal, a worker that was down until the window was over.
 _UNREACHED = _BY_THEN.where((outcome.c.state.in_(("failed", "expired"))) | (outcome.c.reason == "no_address"))
 _REACHED = _BY_THEN.where(outcome.c.state == "accepted")
-_CONFIRMED = _OF_PATIENTS.join(
-    receipt, (receipt.c.clinic_id == message.c.clinic_id) & (receipt.c.message_id == message.c.id)
-).where(receipt.c.received_at <= bindparam("known"))
+_CONFIRMS = (receipt.c.clinic_id == message.c.clinic_id) & (receipt.c.message_id == message.c.id)
+_CONFIRMED = _OF_PATIENTS.join(receipt, _CONFIRMS).where(receipt.c.received_at <= bindparam("known"))
+_TAKEN = _OF_PATIENTS.join(outcome, _ENDED).where(outcome.c.state.in_(("accepted", "answered")))
+_HAS_RECEIPT = _OF_PATIENTS.join(receipt, _CONFIRMS)
+_UNHEARD, _HEARD = _TAKEN.where(outcome.c.reason == "no_receipt"), _TAKEN.where(outcome.c.reason != "no_receipt")
 _CONFIRMED_ONES = (
     select(receipt.c.message_id)
     .where(receipt.c.clinic_id == bindparam("clinic"), among(receipt.c.message_id, "ids"))
@@ -97,6 +99,18 @@ def confirm(db: Connection, clinic: str, person: str, it: Receipt, now: Instant)
 def confirmed(db: Connection, clinic: str, ids: Sequence[str]) -> set[str]:
     """Which of these messages the app has confirmed."""
     return set(db.execute(_CONFIRMED_ONES, {"clinic": clinic, "ids": list(ids)}).scalars())
+
+
+def unheard(db: Connection, clinic: str, patients: Sequence[str], since: Instant) -> set[str]:
+    """The check-ins of which a message, or its nudge, was taken by a channel that confirms, and none was confirmed."""
+    values = {"clinic": clinic, "patients": list(patients), "since": since}
+    heard = _asked_in(db, _HEARD, values) | _asked_in(db, _HAS_RECEIPT, values)
+    return _asked_in(db, _UNHEARD, values) - heard
+
+
+def _asked_in(db: Connection, messages: Select[Any], values: Mapping[str, Any]) -> set[str]:
+    subjects = (subject for _, its in db.execute(messages, values) for subject in _subjects(its))
+    return {it.partition(":")[2] for it in subjects if not it.startswith("bout:")}
 
 
 def taken_at(db: Connection, clinic: str, ids: Sequence[str]) -> dict[str, Counter[str]]:

@@ -10,8 +10,9 @@ from litestar.response.base import ASGIResponse
 from msgspec import Meta
 from sqlalchemy import Connection
 
-from notifications import alerts
+from notifications import alerts, receipts
 from programs import checkins, people, silence
+from programs.aftercare import ANSWERABLE
 from programs.checkins import Flag
 from programs.instants import Instant
 from programs.silence import Silent
@@ -164,10 +165,14 @@ def _out(it: Flag, now: Instant) -> FlagOut:
 # whom nobody heard from
 
 
+Why = Literal["not_reached", "not_confirmed", "not_answered"]
+
+
 class SilentOut(Out, frozen=True, kw_only=True):
     """A check-in that closed without an answer. Silence is not a green light.
 
-    `why` tells apart that no message reached the patient, which is ours, and that they were asked and did not answer.
+    `why` tells apart that no message went out, which is ours; that one did and no phone confirmed it; and that they
+    were asked, as far as anybody knows, and did not answer.
     """
 
     check_in_id: str
@@ -176,7 +181,7 @@ class SilentOut(Out, frozen=True, kw_only=True):
     clinician_id: str
     step: str
     closed_at: datetime
-    why: Literal["not_reached", "not_answered"]
+    why: Why
 
 
 class SilenceOut(Out, frozen=True, kw_only=True):
@@ -208,10 +213,14 @@ async def follow_up(request: ApiRequest) -> ASGIResponse:
 
 
 def _unanswered(db: Connection, who: Who, now: Instant) -> SilenceOut:
-    return SilenceOut(items=[_silent(it) for it in silence.unanswered(db, who.clinic, now, sight_of(who, now))])
+    found = silence.unanswered(db, who.clinic, now, sight_of(who, now))
+    patients = list({it.patient_id for it in found})
+    unheard = receipts.unheard(db, who.clinic, patients, now - ANSWERABLE)
+    return SilenceOut(items=[_silent(it, it.check_in_id in unheard) for it in found])
 
 
-def _silent(it: Silent) -> SilentOut:
+def _silent(it: Silent, unheard: bool) -> SilentOut:
+    asked: Why = "not_confirmed" if unheard else "not_answered"
     return SilentOut(
         check_in_id=it.check_in_id,
         patient_id=it.patient_id,
@@ -219,7 +228,7 @@ def _silent(it: Silent) -> SilentOut:
         clinician_id=it.clinician_id,
         step=it.step,
         closed_at=stamp(it.closed_at),
-        why="not_reached" if it.asked_at is None else "not_answered",
+        why="not_reached" if it.asked_at is None else asked,
     )
 
 

@@ -9,7 +9,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath, FromQuery
 from sqlalchemy import Connection
 
-from notifications import addresses, alerts, book, reach
+from notifications import addresses, alerts, book, reach, receipts
 from notifications.alerts import Told
 from notifications.book import Row
 from notifications.escalation import ON_CALL
@@ -17,6 +17,7 @@ from notifications.reach import Known
 from notifications.timing import zone
 from programs import adherence, checkins, gates, needling, people, plans, silence
 from programs.adherence import Adherence
+from programs.aftercare import ANSWERABLE
 from programs.checkins import Flag
 from programs.instants import HOUR, Instant
 from programs.people import Patient
@@ -59,8 +60,8 @@ class Listed(NamedTuple):
 
 class Board(NamedTuple):
     """`asked` is how many ask to be erased, for those who run the clinic; `unreached` says why; `silent` are closed
-    check-ins without an answer, by patient; `after` opens the next page of patients, or is "". `held` are plans whose
-    phase a gate or an alarm holds, one a patient and needling session.
+    check-ins without an answer, by patient, `unheard` those of which no phone confirmed a message; `after` opens the
+    next page of patients, or is "". `held` are plans whose phase a gate or an alarm holds, one a patient and session.
     """
 
     asked: int
@@ -68,6 +69,7 @@ class Board(NamedTuple):
     held: list[tuple[Patient, Standing]]
     unreached: list[tuple[Patient, str]]
     silent: list[list[Silent]]
+    unheard: set[str]
     warnings: list[str]
     patients: list[Listed]
     after: str
@@ -80,12 +82,14 @@ def board(db: Connection, who: Who, after: str, now: Instant) -> Board:
     current = [it for it in everybody if it.discharged_at is None]
     flags = checkins.flags_of(db, clinic, open_only=True, count=MOST_FLAGS, sight=sight)
     shown = [it for it in everybody if it.id > after]
+    silent = _silent(db, clinic, now, sight)
     return Board(
         asked=len(rights.waiting(db, clinic)) if who.kind == "admin" else 0,
         flags=raised(db, clinic, flags),
         held=_held(db, clinic, current, now),
         unreached=_unreached(db, clinic, current, now),
-        silent=_silent(db, clinic, now, sight),
+        silent=silent,
+        unheard=receipts.unheard(db, clinic, [group[0].patient_id for group in silent], now - ANSWERABLE),
         warnings=rulebook.warnings(db, clinic),
         patients=_listed(db, clinic, shown[:PATIENTS_A_PAGE], flags, now),
         after=shown[PATIENTS_A_PAGE - 1].id if len(shown) > PATIENTS_A_PAGE else "",

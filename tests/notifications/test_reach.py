@@ -205,6 +205,16 @@ async def test_a_next_channel_that_is_down_is_tried_again_until_the_nudges_time_
     assert {(state, why) for _, state, why in await ended(far.db)} == {("accepted", "no_receipt")}
 
 
+async def test_silence_without_a_receipt_is_told_from_silence_with_one(far: Far) -> None:
+    """Both check-ins go unanswered. Of the first nobody knows anything; the second was on a screen."""
+    await far.db.write(addresses.give_up, [(CLINIC, "mail", "unsubscribed", NOON)], NOON)
+    await far.until(NOON + 22 * HOUR)
+    await far.until(NOON + 23 * HOUR + MINUTE)
+    await confirm(far)
+    await far.until(NOON + 40 * HOUR)
+    assert await far.db.read(receipts.unheard, CLINIC, ["ada"], NOON) == {"s1-evening"}
+
+
 async def test_sent_again_it_counts_once_for_the_day_and_is_told_once(far: Far) -> None:
     """A limit of two: the check-in and its nudge, however often each was sent."""
     chosen = {"preferences": Preferences(most_a_day=2)}
