@@ -179,7 +179,8 @@ class EmailAddress(Form, frozen=True):
 
     @property
     def shown(self) -> str:
-        return f"...@{self.mailbox.rpartition('@')[2]}"
+        _, at, domain = self.mailbox.rpartition("@")
+        return f"...@{domain}" if at else "?"
 
     def check(self, allowed: Allowed) -> None:
         check_mailbox(self.mailbox)

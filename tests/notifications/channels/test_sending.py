@@ -29,7 +29,7 @@ def test_every_address_declares_what_its_channel_can_promise() -> None:
 def test_what_is_shown_of_an_address_cannot_be_used_to_reach_it() -> None:
     for form in ADDRESSES:
         address = form(**{field: f"https://host.example/{field}/CANARY" for field in form.__struct_fields__})
-        assert "CANARY" not in address.shown or form is EmailAddress
+        assert "CANARY" not in address.shown
         assert repr(address) == f"{form.__name__}({address.shown})"
     assert EmailAddress("ada.CANARY@example.org").shown == "...@example.org"
 
