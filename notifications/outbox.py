@@ -17,7 +17,7 @@ from notifications.tables import LANES, NEVER, SET_ASIDE, due, horizon, message,
 from programs import checkins, people, rollup, walls
 from programs.aftercare import is_to_be_shifted
 from programs.ids import derived_id
-from programs.instants import DAY, SECOND, Instant
+from programs.instants import DAY, HOUR, SECOND, Instant
 from programs.tables import among
 
 # Rows are laid out this far ahead, and again before half of it has passed: a worker that was down for a day and a half
@@ -180,6 +180,11 @@ def hold_marks(db: Connection, clinic: str, patients: Sequence[str]) -> dict[str
     """As `marks`, and until the end of the transaction they stay as they are. Without those somebody is moving."""
     rows = db.execute(_HOLD_MARKS, {"clinic": clinic, "patients": patients})
     return {row.patient_id: row.planned_until for row in rows}
+
+
+def leave_alone(db: Connection, clinic: str, patient: str, now: Instant) -> None:
+    """Nothing can be planned for this patient: looked at again in an hour. What is planned already stands."""
+    _extend(db, clinic, [patient], now + HORIZON // 2 + HOUR)
 
 
 def preview(db: Connection, clinic: str, patient: str, now: Instant, until: Instant) -> Agenda:

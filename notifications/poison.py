@@ -18,6 +18,12 @@ def says(error: Exception) -> str:
     return type(error).__name__[:64]
 
 
+def code(error: Exception) -> str:
+    """What the database calls it, such as SQLITE_FULL or 53100; "" where it says nothing."""
+    original = getattr(error, "orig", None)
+    return str(getattr(original, "sqlite_errorname", "") or getattr(original, "sqlstate", "") or "")
+
+
 def whence(error: Exception) -> str:
     """Where it arose, for the log; file and line, and nothing of what was in hand there."""
     return "".join(traceback.format_tb(error.__traceback__)).rstrip()

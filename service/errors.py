@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
+from sqlalchemy.exc import OperationalError
 
 from programs.errors import Invalid, NoSuchRecord, ProgramsError, Stale
 from service.logs import told
@@ -45,6 +46,7 @@ TOO_LARGE = Kind("too-large", 413, "The request is too large")
 INVALID = Kind("invalid", 422, "Something in the request is not right")
 VERSION_NEEDED = Kind("version-needed", 428, "Say which version you are changing")
 TOO_MANY = Kind("too-many", 429, "That was tried too often")
+UNAVAILABLE = Kind("unavailable", 503, "This cannot be kept just now")
 UNEXPECTED = Kind("unexpected", 500, "Something went wrong on our side")
 
 KINDS = (
@@ -60,6 +62,7 @@ KINDS = (
     INVALID,
     VERSION_NEEDED,
     TOO_MANY,
+    UNAVAILABLE,
     UNEXPECTED,
 )
 
@@ -136,6 +139,8 @@ def refused(error: Exception) -> Refused:
     if isinstance(error, ProgramsError):
         wrong = [Wrong(error.problem, f"/{error.field}", hint=error.hint)] if isinstance(error, Invalid) else []
         return Refused(next(kind for family, kind in OUR_OWN if isinstance(error, family)), error.person, wrong)
+    if isinstance(error, OperationalError):  # full, busy or away: later it may well be there
+        return Refused(UNAVAILABLE, "Nothing was changed. Please try again in a minute.", headers={"Retry-After": "60"})
     return Refused(UNEXPECTED, "It was not your request. Nothing was changed. Please try again in a while.")
 
 
@@ -155,7 +160,7 @@ def _of_framework(error: HTTPException) -> Refused:
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The exception handler of the whole application."""
     it = refused(error)
-    if it.kind is UNEXPECTED:
+    if it.kind in (UNEXPECTED, UNAVAILABLE):
         _log(request, error)
     return Response(body_of(it), media_type=MEDIA_TYPE, status_code=it.kind.status, headers=dict(it.headers))
 

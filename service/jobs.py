@@ -8,7 +8,7 @@ once.
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ import msgspec
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy import Connection, bindparam, delete
 
-from notifications import alerts, delivery, outbox
+from notifications import alerts, aside, delivery, outbox, poison
 from notifications.channels import Channel
 from notifications.delivery import Failpoint, no_failpoint
 from notifications.settling import Tally
@@ -27,7 +27,7 @@ from service import counting
 from service.auth import limits
 from service.auth.tickets import forget_tickets
 from service.clock import Clock
-from service.database import Database, nothing
+from service.database import Bridge, Database, nothing
 from service.tables import reply
 
 log = logging.getLogger("homestretch.jobs")
@@ -52,7 +52,12 @@ OVERDUE = 2 * MINUTE
 class Pulse(msgspec.Struct):
     """What the worker says of itself; /healthz reads it."""
 
-    turned_at: Instant = 0
+    turned_at: Instant = 0  # a turn, or a batch of one, was finished
+    steps: int = 0  # of whatever kind, failing ones too: the watchdog looks whether there are any
+    oldest_due: Instant | None = None
+    quarantined: int = 0
+    restored: int = 0  # they wait for a choice, after a back-up was put back
+    totals: Tally = msgspec.field(default_factory=Tally)  # since the start
     failed_turns: int = 0  # in a row
     unaccounted: int = 0  # messages neither pending nor ended: must be 0
     nobody: int = 0  # flags of all clinics that nobody acknowledged in time
@@ -90,6 +95,7 @@ class Worker:
         self.failpoint = failpoint
         self.chance = chance or random.Random()
         self.pulse = Pulse(turned_at=clock.now())
+        self.unplanned: set[tuple[str, str]] = set()  # patients no agenda can be made of
         self._kept_house_at: Instant = 0
         self._rolled_up_at: Instant = 0
         self._counted_at: Instant = 0
@@ -106,17 +112,42 @@ class Worker:
     async def turn(self) -> Tally:
         """One round: lay out, send, keep house. Raises what the database raises; nothing is lost by it."""
         await self._lay_out()
-        tally = await delivery.drain(Unshown(self.db), self.wire, self.clock.now, self.failpoint, self.chance)
+        tally = await delivery.drain(Unshown(self.db), self.wire, self.clock.now, self._step, self.chance)
         await self._roll_up()
         await self._keep_house()
         self.pulse.turned_at = self.clock.now()
+        self.pulse.steps += 1
         self.pulse.failed_turns = 0
+        self.pulse.totals.add(tally)
         return tally
 
     async def _lay_out(self) -> None:
         while behind := await self.db.read(outbox.behind, self.clock.now(), LAY_OUT):
             for clinic, patients in behind.items():
-                await self.db.at(clinic).write(outbox.reconcile, clinic, patients, self.clock.now())
+                await self._each(self.db.at(clinic), outbox.reconcile, clinic, patients)
+
+    async def _each(self, db: Bridge, verb: Callable[..., None], clinic: str, patients: Sequence[str]) -> None:
+        """Together; where that raises, one by one, so that one patient's facts stop nobody else's messages."""
+        self.pulse.steps += 1
+        try:
+            await db.write(verb, clinic, patients, self.clock.now())
+            self.unplanned -= {(clinic, it) for it in patients}
+        except Exception as error:
+            if poison.of_database(error):
+                raise
+            if len(patients) > 1:
+                for it in patients:
+                    await self._each(db, verb, clinic, [it])
+                return
+            log.error("a patient's messages cannot be planned: %s\n%s", poison.says(error), poison.whence(error))
+            self.unplanned.add((clinic, patients[0]))
+            await db.write(outbox.leave_alone, clinic, patients[0], self.clock.now())
+
+    def _step(self, name: str) -> None:
+        self.pulse.steps += 1
+        if name == "settled":
+            self.pulse.turned_at = self.clock.now()
+        self.failpoint(name)
 
     async def _roll_up(self) -> None:
         """The clinics' numbers: right without this, quick with it."""
@@ -133,6 +164,8 @@ class Worker:
         if now - self._counted_at >= COUNT_EVERY:
             self._counted_at = now
             self.pulse.nobody = await self.db.read(alerts.nobody, now)
+            waiting = await self.db.read(aside.count)
+            self.pulse.quarantined, self.pulse.restored = waiting["quarantined"], waiting["restored"]
         if now - self._kept_house_at < KEEP_HOUSE_EVERY:
             return
         self._kept_house_at = now
@@ -145,6 +178,7 @@ class Worker:
 
     async def next_wake(self) -> Instant:
         earliest: Instant | None = await self.db.read(outbox.earliest)
+        self.pulse.oldest_due = earliest
         latest = self.clock.now() + LONGEST_NAP
         return latest if earliest is None else min(earliest, latest)
 
@@ -176,9 +210,10 @@ class Worker:
         try:
             await self.turn()
             self._arm(max(await self.next_wake(), self.clock.now() + SHORTEST_NAP))
-        except Exception:
+        except Exception as error:
             self.pulse.failed_turns += 1
-            log.exception("a turn of the worker failed; the next one is in %d s", LONGEST_NAP // SECOND)
+            self.pulse.steps += 1
+            _say(error)
             self._arm(self.clock.now() + LONGEST_NAP)
 
     def _arm(self, at: Instant) -> None:
@@ -209,6 +244,16 @@ def forget_replies(db: Connection, before: Instant) -> None:
         db.execute(_FORGET, {"clinic": clinic, "before": before})
 
 
+def _say(error: Exception) -> None:
+    """One line where the database is away, full or busy, as it is said again and again then."""
+    what, soon = poison.says(error), LONGEST_NAP // SECOND
+    if poison.of_database(error):
+        name = poison.code(error)
+        log.error("the database does not serve (%s %s): nothing is sent; the next look is in %d s", what, name, soon)
+    else:
+        log.error("a turn of the worker failed: %s; the next one is in %d s\n%s", what, soon, poison.whence(error))
+
+
 class Health(msgspec.Struct, frozen=True):
     """`problems` is empty when all is well."""
 
@@ -225,6 +270,8 @@ def health(db: Connection, pulse: Pulse, now: Instant) -> Health:
         problems.append("the worker has not finished a turn")
     if oldest is not None and now - oldest > OVERDUE:
         problems.append("a message is overdue")
+    if pulse.failed_turns > 1:
+        problems.append("the worker's turns fail")
     if pulse.unaccounted:
         problems.append("messages are unaccounted for")
     return Health(problems, pulse.turned_at, oldest)

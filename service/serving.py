@@ -20,7 +20,7 @@ from typing import Any
 import click
 import uvicorn
 
-from service import channels, logs, walls
+from service import channels, logs, metrics, walls
 from service.app import build
 from service.auth import staff
 from service.auth.passwords import Stolen
@@ -34,6 +34,7 @@ from service.settings import Settings, read
 from service.staff_command import first_words
 from service.vault import VaultError, carried_by
 from service.walls import Breached
+from service.watchdog import Watchdog
 
 log = logging.getLogger("homestretch.serving")
 
@@ -148,8 +149,12 @@ async def _serve(taken: socket.socket, settings: Settings, hello: Sequence[str],
             closing.push_async_callback(way.close)
         worker = Worker(db, ways, clock)
         config = config_of(build(settings, db, clock, worker))
+        closing.enter_context(metrics.serving(settings.metrics_port or None, worker))
         worker.start()
         closing.push_async_callback(_finish, worker)
+        watchdog = Watchdog(lambda: worker.pulse.steps)
+        watchdog.start()
+        closing.callback(watchdog.call_off)
         await _answer(_Server(config), taken, stop, hello)
 
 

@@ -56,6 +56,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     none is named, it is beside a SQLite file, else ./vault. Back it up apart from the database."""
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8000
+    metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 0
+    """Where Prometheus finds the figures of the worker, on this machine only (127.0.0.1); 0 for nowhere."""
     public_url: str = "http://127.0.0.1:8000"
     """Where a patient's browser finds this server; what messages link to."""
     demo: bool = False

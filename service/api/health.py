@@ -20,12 +20,17 @@ log = logging.getLogger("homestretch.api")
 class HealthOut(Out, frozen=True, kw_only=True):
     """`problems` is empty when all is well; `oldest_due_at` is the instant of the earliest message still to go.
 
-    `flags_nobody_acknowledged` is a count over all clinics of a minute ago; null where the worker runs elsewhere.
+    The counts are over all clinics, a minute old at most, and null where the worker runs elsewhere. What is quarantined
+    or was brought back by a back-up waits for the operator: starting the server anew changes nothing.
     """
 
     problems: Sequence[str]
     turned_at: datetime | None
     oldest_due_at: datetime | None
+    failed_turns: int | None
+    unaccounted: int | None
+    quarantined: int | None
+    waiting_after_restore: int | None
     flags_nobody_acknowledged: int | None
 
 
@@ -46,15 +51,20 @@ async def _health(desk: Desk, now: Instant) -> HealthOut:
         found = await desk.db.read(health, pulse, now)
     except Exception as error:
         log.error("the database does not answer: %s", type(error).__qualname__)
-        return HealthOut(
-            problems=["the database does not answer"], turned_at=None, oldest_due_at=None, flags_nobody_acknowledged=0
-        )
-    turned_at = maybe_stamp(found.turned_at) if desk.pulse else None
+        return _out(["the database does not answer"], desk.pulse, None)
+    return _out(found.problems, desk.pulse, found.oldest_due)
+
+
+def _out(problems: Sequence[str], pulse: Pulse | None, oldest_due: Instant | None) -> HealthOut:
     return HealthOut(
-        problems=found.problems,
-        turned_at=turned_at,
-        oldest_due_at=maybe_stamp(found.oldest_due),
-        flags_nobody_acknowledged=desk.pulse.nobody if desk.pulse else None,
+        problems=problems,
+        turned_at=maybe_stamp(pulse.turned_at) if pulse else None,
+        oldest_due_at=maybe_stamp(oldest_due),
+        failed_turns=pulse.failed_turns if pulse else None,
+        unaccounted=pulse.unaccounted if pulse else None,
+        quarantined=pulse.quarantined if pulse else None,
+        waiting_after_restore=pulse.restored if pulse else None,
+        flags_nobody_acknowledged=pulse.nobody if pulse else None,
     )
 
 

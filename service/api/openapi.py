@@ -17,7 +17,7 @@ from service.errors import Kind, Problem
 
 REF = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"\{(\w+):str\}")
-_OF_EVERY_ROUTE = (errors.UNEXPECTED,)
+_OF_EVERY_ROUTE = (errors.UNEXPECTED, errors.UNAVAILABLE)
 _OF_SIGNED_IN = (errors.NOT_SIGNED_IN, errors.NOT_FOR_YOU, errors.NOT_FOUND, errors.TOO_MANY)
 _OF_BODIES = (errors.MALFORMED, errors.TOO_LARGE, errors.INVALID)
 

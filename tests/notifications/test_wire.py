@@ -201,18 +201,18 @@ async def test_what_was_sent_and_could_not_be_written_down_is_written_down_later
     clock = SetClock(NOON + 5 * HOUR)
     channel = Answers([Accepted()] * CROWD)
     worker = Worker(database, {"console": channel}, clock)
-    written = database.write
+    written = database.append
 
-    async def no_room(verb: Any, *args: Any) -> Any:
+    async def no_room(clinic: str, verb: Any, *args: Any) -> Any:
         if verb is settling.settle:
             raise OperationalError("", None, sqlite3.OperationalError("database or disk is full"))
-        return await written(verb, *args)
+        return await written(clinic, verb, *args)
 
-    monkeypatch.setattr(database, "write", no_room)
+    monkeypatch.setattr(database, "append", no_room)
     with pytest.raises(OperationalError):
         await worker.turn()
     assert channel.asked == CROWD
-    monkeypatch.setattr(database, "write", written)
+    monkeypatch.setattr(database, "append", written)
     clock.move_to(clock.at + DAY // 24)  # long after the lease
     tally = await worker.turn()
     assert (tally.accepted, channel.asked) == (CROWD, CROWD)

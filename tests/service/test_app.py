@@ -71,7 +71,8 @@ async def test_health_tells_nothing_of_anybody(database: Database, clock: SetClo
     app = build(Settings(), database, clock, None)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as http:  # type: ignore[arg-type]
         reply = await http.get("/healthz")
-    assert set(reply.json()) == {"problems", "turned_at", "oldest_due_at", "flags_nobody_acknowledged"}
+    counts = {"failed_turns", "unaccounted", "quarantined", "waiting_after_restore"}
+    assert set(reply.json()) == {"problems", "turned_at", "oldest_due_at", "flags_nobody_acknowledged"} | counts
 
 
 async def test_what_the_pages_need_is_there(database: Database, clock: SetClock) -> None:

@@ -2,20 +2,25 @@
 
 import asyncio
 from typing import Any, ClassVar
+from unittest.mock import AsyncMock
 
 import msgspec
+import pytest
 from sqlalchemy import Connection, func, insert, select
+from sqlalchemy.exc import OperationalError
 
 from notifications import outbox
+from notifications.agenda import Agenda, Facts, agenda
 from notifications.channels import Accepted, Outcome, Parcel
 from notifications.channels.addresses import ConsoleAddress
 from programs.instants import DAY, HOUR, MINUTE
 from service import care
 from service.clock import SetClock, SystemClock
 from service.database import Database
+from service.errors import refused
 from service.jobs import STALE, Worker, health
 from service.tables import reply
-from tests.world import ADA, BEN, CLINIC, NOON, populate, session
+from tests.world import ADA, BEN, CLINIC, NOON, patient, populate, session
 
 
 class Slow:
@@ -104,6 +109,59 @@ async def test_a_failing_turn_is_counted_and_the_next_one_follows(database: Data
     assert worker.pulse.failed_turns == 1
     await worker._turn_and_arm()
     assert worker.pulse.failed_turns == 0
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_on_a_full_disk_nothing_is_sent_and_one_line_says_so_until_there_is_room(
+    database: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(db: Connection) -> None:
+        db.exec_driver_sql("PRAGMA max_page_count = 1")  # SQLite takes it for as many as there are
+        row = {"clinic_id": CLINIC, "person_id": "p", "request": "r", "status": 201, "key": "k", "made_at": NOON}
+        db.execute(insert(reply), {**row, "body": "x" * 1_000_000})
+
+    await needled(database, NOON)
+    with pytest.raises(OperationalError) as full:
+        await database.write(fill)
+    wire = Slow()
+    worker = Worker(database, {"console": wire}, SetClock(NOON + 6 * HOUR))
+    with monkeypatch.context() as patched:
+        patched.setattr(worker, "turn", AsyncMock(side_effect=full.value))
+        for _ in range(2):
+            await worker._turn_and_arm()
+    said = [it.message for it in caplog.records if it.name == "homestretch.jobs"]
+    assert len(said) == 2
+    assert all("SQLITE_FULL" in it and "\n" not in it for it in said)
+    health_ = await database.read(health, worker.pulse, NOON + HOUR)
+    assert health_.problems == ["the worker's turns fail"]
+    it = refused(full.value)
+    assert (it.kind.status, it.headers) == (503, {"Retry-After": "60"})
+    await worker._turn_and_arm()
+    assert (wire.taken, worker.pulse.failed_turns) == (1, 0)
+
+
+async def test_a_patient_no_agenda_can_be_made_of_keeps_nobody_elses_from_being_made(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await needled(database, NOON)
+    await database.write(care.enrol, BEN, patient("bad", "ben"), None, NOON)
+    made = agenda
+
+    def raising(facts: Facts, now: int, until: int) -> Agenda:
+        if facts.patient_id == "bad":
+            raise ZeroDivisionError
+        return made(facts, now, until)
+
+    monkeypatch.setattr(outbox, "agenda", raising)
+    at, wire = NOON + 4 * DAY, Slow()
+    worker = Worker(database, {"console": wire}, SetClock(at))
+    await worker.turn()
+    assert worker.unplanned == {(CLINIC, "bad")}
+    assert await database.read(outbox.behind, at, 200) == {}
+    monkeypatch.setattr(outbox, "agenda", made)
+    worker.clock = SetClock(at + 2 * HOUR)
+    await worker.turn()
+    assert worker.unplanned == set()
 
 
 async def test_replies_are_forgotten_after_a_week(database: Database) -> None:

@@ -33,6 +33,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
             "HOMESTRETCH_VAULT": "/srv/homestretch/vault",
             "HOMESTRETCH_HOST": "::1",
             "HOMESTRETCH_PORT": "9000",
+            "HOMESTRETCH_METRICS_PORT": "9100",
             "HOMESTRETCH_PUBLIC_URL": "https://localhost",
             "HOMESTRETCH_DEMO": "true",
             "HOMESTRETCH_TRUSTED_PROXIES": "10.0.0.0/8,192.0.2.7",
