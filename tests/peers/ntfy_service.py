@@ -58,7 +58,7 @@ class NtfyService:
     async def __aenter__(self) -> Self:
         app = web.Application()
         app.router.add_post("/", self._take)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.2)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.2, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
         self.port = self._runner.addresses[0][1]

@@ -125,7 +125,7 @@ class PushService:
         app.router.add_post("/push/{name}", self._take)
         app.router.add_put("/subscriptions/{name}", self._subscribe)
         app.router.add_put("/answers/{name}", self._told)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.2)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.2, access_log=None)
         await self._runner.setup()
         tls = self._public[1] if self._public else None
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=tls)
