@@ -84,7 +84,9 @@ def multiply(db: Connection, first: int, copies: int, tables: Sequence[Table], l
     if copies <= 0:
         return
     if db.dialect.name == "postgresql":  # a bulk load, of rows known to be right, checks no foreign keys
-        db.execute(text("SET LOCAL session_replication_role = replica"))
+        db.execute(text("SET LOCAL session_replication_role = replica; SET LOCAL statement_timeout = 0"))
+    else:
+        db.execute(text("PRAGMA cache_size = -262144"))
     numbers = select(literal(first).label("number")).cte("numbers", recursive=True)
     numbers = numbers.union_all(select(numbers.c.number + 1).where(numbers.c.number < first + copies - 1))
     tag = func.substr(cast(10_000 + numbers.c.number, String), 2)
@@ -97,7 +99,9 @@ def multiply(db: Connection, first: int, copies: int, tables: Sequence[Table], l
         rows = rows.where(or_(*(word.like(f"%{PREFIX}%") for word in words)))
         if later:
             at = message.c.planned_for if table is message else due.c.wake_at
-            rows = rows.where(at > DUE).order_by(func.random())
+            rows = rows.where(at > DUE)
+        if table is due:
+            rows = rows.order_by(func.random())
         db.execute(insert(table).from_select([column.name for column in table.c], rows))
 
 
