@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 import msgspec
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -28,6 +29,7 @@ from service.auth.tokens import find_token
 from service.clock import SetClock
 from service.database import Bridge, Database, Verb, connect
 from service.jobs import Worker
+from service.metrics import Figures
 from service.subject import METADATA
 from service.vault import open_vault
 from tests import logs
@@ -186,7 +188,7 @@ async def wire() -> AsyncIterator[Wire]:
             await channel.close()
 
 
-async def test_no_message_by_whatever_channel_says_anything_of_a_record(database: Database, wire: Wire) -> None:
+async def test_no_message_and_no_figure_says_anything_of_a_record(database: Database, wire: Wire) -> None:
     def arrange(db: Connection) -> None:
         furnish(db)
         wire.connect(db)
@@ -203,6 +205,12 @@ async def test_no_message_by_whatever_channel_says_anything_of_a_record(database
     for said in wire.received():
         assert not logs.NAMED.search(said.decode()), said
         assert not [word for word in SAYS_TOO_MUCH if word in said], said
+    figures = CollectorRegistry()
+    figures.register(Figures(worker))
+    shown = generate_latest(figures).decode()
+    assert 'homestretch_sends_total{channel="email",result="accepted"}' in shown
+    assert not logs.NAMED.search(shown)
+    assert not [who for who in ("ada", "fay", "eve", "riverside", "harbour") if who in shown]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -30,7 +30,7 @@ from tests.service.matrix.world import CALLERS, EVENING, OPERATOR, Caller, Targe
 from tests.world import CLINIC
 
 COOKIE = "__Host-homestretch"
-LEAST_CELLS = 4_000
+LEAST_CELLS = 8_000
 SETTINGS = Settings(public_url="https://aftercare.example.org", api_requests_a_minute=1_000_000)
 EVERYBODY = ("ada", "fay", "old", "eve")
 LEADS_OUT = ("/record/copy.html", "POST /record/unenrol")  # a file to keep, and the last page of whoever goes
