@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, delete, insert, select
 
 from notifications import claiming, outbox, settling
 from notifications.agenda import Reason
@@ -329,3 +329,23 @@ async def test_eight_workers_and_two_thousand_rows_each_row_has_one_winner(datab
 
     await asyncio.gather(*(work() for _ in range(8)))
     assert sorted(won) == [(f"f{number:04}", 1) for number in range(2_000)]
+
+
+async def test_a_message_that_is_nowhere_or_twice_is_counted(database: Database) -> None:
+    await database.write(populate)
+    await database.write(care.record_session, BEN, "s1", session(), NOON)
+
+    def harm(db: Connection) -> None:
+        first, second = db.execute(select(due.c.key, due.c.message_id).order_by(due.c.key).limit(2)).all()
+        db.execute(delete(due).where(due.c.key == first.key))
+        ended = {
+            "clinic_id": CLINIC,
+            "message_id": second.message_id,
+            "state": "failed",
+            "reason": "",
+            "ended_at": NOON,
+        }
+        db.execute(insert(outcome), ended)
+
+    await database.write(harm)
+    assert await database.read(outbox.unaccounted) == 2

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from programs import people
 from programs.people import Clinic
 from programs.tables import clinic
-from service.database import READERS, Database, InUse, connect, own, postgresql_engine
+from service.database import READERS, Database, InUse, SQLite, connect, own, postgresql_engine
 from tests.world import NOON
 
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -123,6 +123,14 @@ async def test_the_worker_hears_of_a_commit_when_it_can_see_it(database: Databas
     await database.write(add, "first")
     await database.write(add, "second")
     assert heard == [{"first"}, {"first", "second"}]
+
+
+@only_sqlite
+async def test_a_commit_is_on_disk_before_it_is_answered(database: Database) -> None:
+    """Killing the process cannot show it, as the kernel keeps what was written: only a power cut could."""
+    assert isinstance(database, SQLite)
+    mode = await database.write(lambda db: db.execute(text("PRAGMA synchronous")).scalar())
+    assert mode == 2  # FULL
 
 
 @only_sqlite

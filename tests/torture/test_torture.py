@@ -10,7 +10,8 @@ from tests.torture.chaos import chaos
 from tests.torture.claims import claims
 from tests.torture.clocks import clocks
 from tests.torture.failpoints import failpoints
-from tests.torture.finding import experiment, length
+from tests.torture.faults import Fault, faults, fits, seeded
+from tests.torture.finding import LONG, experiment, length
 from tests.torture.kills import kills
 from tests.torture.outages import outages
 from tests.torture.pauses import pauses
@@ -71,3 +72,15 @@ async def test_whatever_a_provider_answers_every_message_ends_as_it_should(datab
     name = "SQLite" if isinstance(database, SQLite) else "PostgreSQL"
     with experiment(f"provider chaos, {name}", "messages") as found:
         await chaos(database, forget_everything, length(60, 20_000), found)
+
+
+@pytest.mark.parametrize("fault", faults(), ids=lambda fault: fault.name)
+def test_a_seeded_fault_still_fits_the_code_and_names_a_test(fault: Fault) -> None:
+    assert fits(fault) == ""
+
+
+if LONG:  # ten minutes; the short form has no time for it
+
+    def test_each_seeded_fault_is_noticed_by_its_test(tmp_path: Path) -> None:
+        with experiment("faults put into the code", "faults") as found:
+            seeded(tmp_path, found)
