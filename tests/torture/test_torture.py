@@ -10,7 +10,7 @@ from tests.torture.chaos import chaos
 from tests.torture.claims import claims
 from tests.torture.clocks import clocks
 from tests.torture.failpoints import failpoints
-from tests.torture.faults import Fault, faults, fits, seeded
+from tests.torture.faults import faults, fits, seeded
 from tests.torture.finding import LONG, experiment, length
 from tests.torture.kills import kills
 from tests.torture.outages import outages
@@ -74,9 +74,9 @@ async def test_whatever_a_provider_answers_every_message_ends_as_it_should(datab
         await chaos(database, forget_everything, length(60, 20_000), found)
 
 
-@pytest.mark.parametrize("fault", faults(), ids=lambda fault: fault.name)
-def test_a_seeded_fault_still_fits_the_code_and_names_a_test(fault: Fault) -> None:
-    assert fits(fault) == ""
+def test_the_seeded_faults_still_fit_the_code_and_name_tests_that_are_there() -> None:
+    assert len(list(faults())) >= 25
+    assert [why for it in faults() if (why := fits(it))] == []
 
 
 if LONG:  # ten minutes; the short form has no time for it
