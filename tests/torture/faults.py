@@ -1,8 +1,8 @@
 """Faults put into the code on purpose, one at a time, each to be noticed by the test that it names.
 
-A test that cannot fail holds nothing. Each file of faults/ is a fault: what it says, which file it changes, the text that
-is there exactly once, what takes its place, and the test. The short form looks whether each still fits the code; the
-long one puts each into a copy of the tree and wants its test red, and all those tests green before.
+A test that cannot fail holds nothing. Each file of faults/ is a fault: what it says, which file it changes, the text
+that is there exactly once, what takes its place, and the test. The short form looks whether each still fits the code;
+the long one puts each into a copy of the tree and wants its test red, and all those tests green before.
 """
 
 import os
