@@ -56,8 +56,8 @@ def experiment(name: str, unit: str) -> Iterator[Finding]:
         it.seconds = time.monotonic() - begun
         found.append(it)
         say(f"{name}: {it.bound} ({it.seconds:.0f} s)")
-    assert it.cases, "nothing was tried"
     assert not it.broken, "\n".join([f"{len(it.broken)} broken", *it.broken[:WORST]])
+    assert it.cases, "nothing was tried"
 
 
 def length(short: int, long: int) -> int:

@@ -19,7 +19,7 @@ from typing import Self
 
 import msgspec
 
-PATIENCE = 60.0
+PATIENCE = 240.0
 """Seconds after which a worker that says nothing has failed the test."""
 
 
