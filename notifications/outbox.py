@@ -6,6 +6,7 @@ what moved is updated, what is unwanted ends with the reason why. What was sent,
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 from sqlalchemy import Connection, bindparam, case, delete, func, insert, select, update
@@ -14,6 +15,7 @@ from notifications import book, reach, receipts
 from notifications.agenda import Agenda, Facts, Planned, agenda
 from notifications.book import PENDING, Row
 from notifications.tables import LANES, NEVER, SET_ASIDE, due, horizon, message, outcome
+from notifications.timing import spread, zone
 from programs import checkins, people, rollup, walls
 from programs.aftercare import is_to_be_shifted
 from programs.ids import derived_id
@@ -220,6 +222,7 @@ class _Changes:
         self.clinic = clinic
         self.now = now
         self.new: list[dict[str, object]] = []
+        self.wakes: dict[str, Instant] = {}  # by key, where it is not the instant planned for
         self.moved: list[tuple[Row, Planned]] = []
         self.ended: list[tuple[Row, str]] = []
 
@@ -242,16 +245,20 @@ class _Changes:
 
     def write(self, db: Connection) -> None:
         end(db, self.clinic, self.ended, self.now)
-        insert_messages(db, self.new)
+        insert_messages(db, self.new, self.wakes)
         rewrite(db, self.clinic, self.moved)
         woken = [
-            {"clinic": self.clinic, "key_": row.key, "at": it.at} for row, it in self.moved if row.planned_for != it.at
+            {"clinic": self.clinic, "key_": row.key, "at": self.wakes.get(row.key, it.at)}
+            for row, it in self.moved
+            if row.planned_for != it.at
         ]
         if woken:
             db.execute(_WAKE, woken)
 
 
-def insert_messages(db: Connection, new: Sequence[Mapping[str, object]]) -> None:
+def insert_messages(
+    db: Connection, new: Sequence[Mapping[str, object]], wakes: Mapping[str, Instant] = MappingProxyType({})
+) -> None:
     """Each message with its due row; the key of a due row is unique, so that one subject is never pending twice."""
     if not new:
         return
@@ -263,7 +270,7 @@ def insert_messages(db: Connection, new: Sequence[Mapping[str, object]]) -> None
                 "clinic_id": it["clinic_id"],
                 "key": it["key"],
                 "message_id": it["id"],
-                "wake_at": it["planned_for"],
+                "wake_at": wakes.get(str(it["key"]), it["planned_for"]),
                 "state": "pending",
                 "fence": 0,
                 "lane": LANES[str(it["kind"])],
@@ -312,6 +319,11 @@ def _compare(wanted: Agenda, rows: Sequence[Row], facts: Facts, changes: _Change
             changes.add(facts.patient_id, it, sum(row.key == it.key for row in rows))
         elif not _stands(row, it, changes.now):
             changes.moved.append((row, it))
+        else:
+            continue
+        if it.kind == "bout" and it.at > changes.now:
+            who, hours = facts.patient_id, facts.preferences.hours
+            changes.wakes[it.key] = spread(who, it.at, it.closes, zone(facts.zone), hours)
     changes.ended += [(row, why_not(wanted, row, changes.now)) for row in pending.values()]
     waiting = [(row, reach.why_over(row.subjects, facts, changes.now)) for row in rows if row.state == "awaiting"]
     changes.ended += [(row, why) for row, why in waiting if why]

@@ -6,6 +6,7 @@ overlap the first of the two. The bounds of allowed hours are read the strict wa
 shows an allowed time at every instant that is called allowed.
 """
 
+import zlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -16,7 +17,7 @@ import msgspec
 
 from programs.clocks import rules
 from programs.clocks import zone_names as zone_names
-from programs.instants import DAY, MINUTE, Instant
+from programs.instants import DAY, MINUTE, SECOND, Instant
 
 DAY_MINUTES = 24 * 60
 EPOCH_DAY = date(1970, 1, 1).toordinal()
@@ -41,6 +42,8 @@ class AllowedHours(msgspec.Struct, frozen=True):
 
 # The last minutes of allowed hours are kept for retries: what is planned for 20:59 would be handed over at 21:01.
 LEEWAY = 10 * MINUTE
+
+SPREAD_SECONDS = 5 * 60
 
 # With quiet hours of at most 12 h (13 over a clock change) every check-in window, 16 h or more, has an allowed instant.
 SHORTEST_ALLOWED = 12 * 60
@@ -190,6 +193,13 @@ class Placed(NamedTuple):
 
 def allowed(at: Instant, zone: Zone, hours: AllowedHours) -> bool:
     return hours.include(zone.minute(at))
+
+
+def spread(who: str, at: Instant, closes: Instant, zone: Zone, hours: AllowedHours) -> Instant:
+    """When to wake for what stands at a time of the day: a few minutes after it, the same for this person every day, so
+    that not all who chose eight o'clock are told in its first second. Where that would be too late, at that time."""
+    later = at + zlib.crc32(who.encode()) % SPREAD_SECONDS * SECOND
+    return later if later < closes and allowed(later, zone, hours) else at
 
 
 def place(target: Instant, opens: Instant, closes: Instant, zone: Zone, hours: AllowedHours) -> Placed | None:

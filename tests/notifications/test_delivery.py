@@ -124,7 +124,7 @@ async def test_a_program_is_reminded_of_daily_and_a_check_in_takes_the_reminder_
     assert await told(clinic, Wire(), NOON + 3 * DAY, NOON + 30 * HOUR) == [
         ("Wed 03 11:00", "You have a check-in, and your home program is ready for today."),
         ("Wed 03 15:00", NUDGE),
-        ("Thu 04 10:30", REMINDER),
+        ("Thu 04 10:34", REMINDER),
     ]
 
 

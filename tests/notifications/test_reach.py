@@ -180,7 +180,7 @@ async def test_quiet_hours_end_the_ladder_and_the_nudge_goes_on_with_it_in_the_m
 async def test_a_reminder_of_a_bout_is_sent_once(far: Far) -> None:
     await far.db.write(care.cancel_session, BEN, "s1", 1, NOON)
     await far.db.write(care.assign_plan, BEN, "plan", assignment(times=("13:00",)), NOON)
-    assert await far.until(NOON + 10 * HOUR) == [("13:00", "phone")]
+    assert await far.until(NOON + 10 * HOUR) == [("13:04", "phone")]
     assert [(state, why) for key, state, why in await ended(far.db) if key.startswith("bout:")] == [
         ("accepted", "web_push")
     ]

@@ -3,6 +3,7 @@
 That check-ins near every clock change are placed well is in tests/torture/clocks.py, in a short and a long form.
 """
 
+from collections import Counter
 from datetime import UTC, date, datetime
 from itertools import islice
 
@@ -10,7 +11,18 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from notifications.timing import DAY_MINUTES, LEEWAY, AllowedHours, Placed, allowed, place, zone, zone_names
+from notifications.timing import (
+    DAY_MINUTES,
+    LEEWAY,
+    SPREAD_SECONDS,
+    AllowedHours,
+    Placed,
+    allowed,
+    place,
+    spread,
+    zone,
+    zone_names,
+)
 from programs.aftercare import PROTOCOL
 from programs.instants import DAY, HOUR, MINUTE, SECOND, Instant, of
 from tests.clocks import FIRST, HOURS, LAST, Change, changes, clock, is_allowed, offset, shown
@@ -249,3 +261,19 @@ def test_a_zone_that_tzdata_does_not_have_is_refused_also_as_a_path() -> None:
     for name in ("Europe/Atlantis", "", "../tzdata/zones", "/etc/localtime", "europe/madrid"):
         with pytest.raises(KeyError):
             zone(name)
+
+
+def test_a_reminder_has_its_place_in_the_minutes_after_its_time_and_never_where_that_would_be_too_late() -> None:
+    here, hours = zone("America/New_York"), AllowedHours()
+    eight = here.instant(date(2026, 6, 1).toordinal(), 8 * 60)
+    crowd = [f"p{number}" for number in range(3_000)]
+    places = Counter(spread(who, eight, eight + 3 * HOUR, here, hours) - eight for who in crowd)
+    assert (min(places), max(places)) == (0, (SPREAD_SECONDS - 1) * SECOND)
+    assert max(places.values()) < 3 * len(crowd) / SPREAD_SECONDS  # no second is crowded
+    # The same place every day, so that whoever chose eight knows when.
+    today = spread("p1", eight, eight + HOUR, here, hours)
+    assert spread("p1", eight + DAY, eight + DAY + HOUR, here, hours) == today + DAY
+    last = here.instant(date(2026, 6, 1).toordinal(), 20 * 60 + 58)
+    woken = [spread(who, last, last + 3 * HOUR, here, hours) for who in crowd]
+    assert all(allowed(at, here, hours) for at in woken)
+    assert {spread(who, eight, eight + 1, here, hours) for who in crowd} == {eight}
