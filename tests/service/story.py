@@ -22,6 +22,8 @@ from tests.world import CLINIC
 
 # Hours after the needling session ended, written again from clinical.md 1.2: opens, closes.
 WINDOWS = {"evening": (2, 18), "day1": (24, 40), "day2": (42, 62), "day3": (66, 86), "day7": (156, 204)}
+# Where nobody was asked in it: hours after its end in which a later one may begin and end (late = "shift").
+LATER_WINDOW = {"day7": 48 + 48}
 ZONES = ("America/New_York", "America/Los_Angeles", "Europe/Madrid", "Asia/Tokyo", "Pacific/Kiritimati")
 HOURS = (("08:00", "21:00"), ("09:00", "21:00"), ("12:00", "00:00"), ("20:00", "08:00"))
 BRIDGE, WALK = Prescription("hip_bridge", Dosage(sets=3, reps=10)), Prescription("walking", Dosage(minutes=10))

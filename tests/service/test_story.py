@@ -53,6 +53,7 @@ from tests.conftest import forget_everything
 from tests.service.story import (
     FIRST_DAY,
     HOURS,
+    LATER_WINDOW,
     LISTS,
     TIMES,
     WINDOWS,
@@ -164,6 +165,8 @@ class Story(RuleBasedStateMachine):
         assert not cancelled
         if kind == "check_in" or check_in not in self.asked:
             opens, closes = (ended_at + hours * HOUR for hours in WINDOWS[step])
+            if check_in not in self.asked:
+                closes += LATER_WINDOW.get(step, 0) * HOUR
             assert opens <= self.now < closes, (check_in, self.now)
 
     # what clinicians do
