@@ -31,7 +31,7 @@ from tests.torture.zygote import Forked, Zygote
 from tests.world import BEN, CLINIC, NOON, patient, populate, session
 
 ACTS = ("kill", "raise", "hang", "full", "busy")
-EACH = 3  # patients of a case
+EACH = 2  # patients of a case
 # By these a worker comes once a message: it is met at the first, and killed at one in the middle as well.
 BY_MESSAGE = ("sending", "sent")
 FIRST = NOON + HOUR
@@ -64,10 +64,7 @@ def cases() -> list[Case]:
     stops = [(act, name, 1) for act in ACTS for name in FAILPOINTS] + [("kill", name, 2) for name in BY_MESSAGE]
     if LONG:
         again = [
-            (act, name, hit)
-            for act in ACTS
-            for name in FAILPOINTS
-            for hit in ((1, 2, 3) if name in BY_MESSAGE else (1,))
+            (act, name, hit) for act in ACTS for name in FAILPOINTS for hit in ((1, 2) if name in BY_MESSAGE else (1,))
         ]
         stops += again * AGAIN
     return [Case(number, *it) for number, it in enumerate(stops)]

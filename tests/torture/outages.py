@@ -35,7 +35,7 @@ WINDOWS = {"evening": (2, 6, 18), "day1": (24, 24, 40), "day2": (42, 48, 62)}
 MINUTES = range(1, 48 * 60 + 1)
 # The edges of the windows and some between; the long form takes every minute.
 PARTS = 16
-FEW = (1, 120, 360, 1080, 1439, 1440, 2399, 2519, 2880)
+FEW = (1, 120, 360, 1080, 1440, 2399, 2880)
 
 
 class Journal:

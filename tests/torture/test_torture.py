@@ -46,7 +46,7 @@ async def test_a_worker_that_stands_still_past_its_lease_changes_nothing_when_it
 
 async def test_of_eight_workers_one_wins_each_row(zygote: Zygote, database_url: str, tmp_path: Path) -> None:
     with experiment(f"eight workers at once, {kind(database_url)}", "rows") as found:
-        await claims(zygote, database_url, tmp_path, length(1_600, 10_000), found)
+        await claims(zygote, database_url, tmp_path, length(800, 10_000), found)
 
 
 @pytest.mark.parametrize("deed", DEEDS, ids=lambda deed: deed.name)
