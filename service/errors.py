@@ -5,6 +5,7 @@ was sent: the words of a database's error may quote a row.
 """
 
 import logging
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -139,9 +140,14 @@ def refused(error: Exception) -> Refused:
     if isinstance(error, ProgramsError):
         wrong = [Wrong(error.problem, f"/{error.field}", hint=error.hint)] if isinstance(error, Invalid) else []
         return Refused(next(kind for family, kind in OUR_OWN if isinstance(error, family)), error.person, wrong)
-    if isinstance(error, OperationalError):  # full, busy or away: later it may well be there
+    if isinstance(error, OperationalError) and not _is_a_defect(error):
         return Refused(UNAVAILABLE, "Nothing was changed. Please try again in a minute.", headers={"Retry-After": "60"})
     return Refused(UNEXPECTED, "It was not your request. Nothing was changed. Please try again in a while.")
+
+
+def _is_a_defect(error: OperationalError) -> bool:
+    """Not that the database is full, busy or away, which passes: SQLite says the same of a table that is not there."""
+    return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
 
 
 def _of_framework(error: HTTPException) -> Refused:

@@ -28,9 +28,18 @@ from tests import logs, statements
 event.listen(Engine, "before_cursor_execute", statements.watch)
 logging.getLogger().addHandler(logs.watch)
 APPLICATION = "homestretch"  # the role that serves
-# What SQLAlchemy has compiled stays with the engine, and takes longer than most tests: an engine for each database,
-# not for each test. Its connections end with the test.
-service.database.postgresql_engine = cache(postgresql_engine)
+
+
+@cache
+def kept_engine(url: str, **options: Any) -> Engine:
+    """An engine for each database, not for each test: what SQLAlchemy has compiled stays with it, and takes longer than
+    most tests. So do its connections, unless something was left in one."""
+    engine = postgresql_engine(url, **options)
+    engine.dispose = lambda close=True: None  # type: ignore[method-assign]
+    return engine
+
+
+service.database.postgresql_engine = kept_engine
 
 # "ci" tries the same examples each time, so that a red run is red again; HYPOTHESIS_PROFILE=long searches on.
 settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, database=None)
@@ -85,8 +94,7 @@ SCHEMA = """
     ) AS described"""
 ALONE = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid()"""
-FROM_ONE = "SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S'"
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"""
 
 
 class Databases:
@@ -118,7 +126,6 @@ class Databases:
             kept = db.exec_driver_sql(SCHEMA).scalar_one() == self._schema[name]
             if kept:
                 db.exec_driver_sql(self._sweep)
-                db.exec_driver_sql(FROM_ONE)
         if kept:
             self._free.append(name)
         else:

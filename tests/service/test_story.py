@@ -489,7 +489,7 @@ def sqlite_engine(tmp_path: Path) -> Iterator[tuple[Engine, Callable[[], Engine]
 
 
 def test_whatever_happens_in_whatever_order(sqlite_engine: tuple[Engine, Callable[[], Engine]]) -> None:
-    play(*sqlite_engine, examples=30, steps=40)
+    play(*sqlite_engine, examples=24, steps=40)
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

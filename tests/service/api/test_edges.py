@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, func, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ProgrammingError
 
 from programs.tables import patient
 from service.app import LARGEST_BODY, POLICY
@@ -107,7 +107,7 @@ async def test_the_unexpected_tells_nothing_to_whoever_asked_nor_to_the_log(
     empty: Api, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*args: object) -> None:
-        raise OperationalError(STATEMENT, {"name": SECRET}, Exception(f"row contains {SECRET}"))
+        raise ProgrammingError(STATEMENT, {"name": SECRET}, Exception(f"row contains {SECRET}"))
 
     monkeypatch.setattr("service.api.patients.care.enrol", broken)
     body = {"name": SECRET, "zone": "Europe/Madrid", "clinician_id": "ben", "consent": True}
@@ -116,7 +116,7 @@ async def test_the_unexpected_tells_nothing_to_whoever_asked_nor_to_the_log(
     assert reply.status_code == 500
     assert STATEMENT not in reply.text
     assert SECRET not in reply.text
-    assert "sqlalchemy.exc.OperationalError" in caplog.text
+    assert "sqlalchemy.exc.ProgrammingError" in caplog.text
     assert "in _enrol" in caplog.text
     ours = "\n".join(record.getMessage() for record in caplog.records if record.name == "homestretch.api")
     for private in (SECRET, STATEMENT, "riverside", "Bearer"):

@@ -80,7 +80,7 @@ async def test_between_writes_it_is_read_once(api: Api) -> None:
     api.db.read = counted  # type: ignore[method-assign]
     replies = [(await api("GET", PATH, ADA)).content for _ in range(5)]
     assert len(set(replies)) == 1
-    assert [getattr(verb, "__name__", "") for verb in reads] == ["find_token", "_read"]
+    assert [getattr(verb, "__name__", "") for verb in reads] == ["find_token", "_still"]
 
 
 def test_nothing_is_kept_longer_than_it_holds() -> None:
