@@ -23,7 +23,7 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 
 torture: $(VENV)/.dev
-	TORTURE=long $(BIN)/pytest tests/torture -q -s -k "$(ONLY)"
+	TORTURE=long HYPOTHESIS_PROFILE=long $(BIN)/pytest tests/torture tests/service/test_story.py -q -s -k "$(ONLY)"
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m tests.benchmarks $(ONLY)

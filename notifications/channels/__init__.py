@@ -1,7 +1,7 @@
 """What every channel shares: the parcel it is handed, the outcome it hands back. It sends nothing, imports no network.
 
 The API only checks and stores addresses, so those are apart from what sends: `addresses` is light, `sending` lists the
-channels, brings aiohttp and the like with it (a quarter of a second or more) and is imported by the worker. A channel
+channels, brings aiohttp and pywebpush with it (a quarter of a second or more) and is imported by the worker. A channel
 is one module, its address, and a line in each of the two lists; a test holds them equal.
 """
 

@@ -136,8 +136,8 @@ def everything(db: Connection) -> dict[str, list[str]]:
 
 
 def noted(db: Connection) -> list[tuple[str, str, str, str]]:
-    table = notes
-    return [tuple(row) for row in db.execute(select(table.c.who, table.c.what, table.c.patient_id, table.c.record_id))]
+    written = select(notes.c.who, notes.c.what, notes.c.patient_id, notes.c.record_id)
+    return [tuple(row) for row in db.execute(written.order_by(notes.c.clinic_id, notes.c.number))]
 
 
 def pending(db: Connection) -> dict[str, Instant]:
