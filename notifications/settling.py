@@ -14,11 +14,11 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from notifications import addresses, alerts, reach, receipts
 from notifications.agenda import BOUT_WINDOW
 from notifications.book import Row
-from notifications.channels import Accepted, Gone, Later, Outcome, Refused
+from notifications.channels import Accepted, Gone, Later, Outcome, Refused, Untried
 from notifications.claiming import FIRST_PAUSE, Claimed, Taken, postpone, trouble
 from notifications.reach import Address
 from notifications.tables import delivery, due, message, outcome
-from notifications.wire import Untried, name
+from notifications.wire import name
 from programs import checkins, people, rollup, walls
 from programs.instants import HOUR, MINUTE, SECOND, Instant
 from programs.schedule import DAY_MINUTES

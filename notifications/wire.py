@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from notifications.breaker import Breaker, Bucket
-from notifications.channels import Channel, Later, Outcome, Parcel, Refused
+from notifications.channels import Channel, Later, Outcome, Parcel, Refused, Untried
 from notifications.reach import Address
 from programs.instants import SECOND, Instant
 
@@ -23,11 +23,6 @@ Clock = Callable[[], Instant]
 # Upper bounds of how long a provider took, in seconds.
 BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 SHORTEST_SLEEP = 0.002
-
-
-class Untried(Later, frozen=True, tag=True):
-    """Nobody was asked: the provider does not answer anyway, or there was no turn for it. It costs the message nothing
-    but the time."""
 
 
 class Turn(NamedTuple):
@@ -110,10 +105,10 @@ class Wire:
             outcome = Later(f"{type(error).__name__} while sending")
         self.latency[channel.kind].note(time.perf_counter() - start)
         self.sends[channel.kind, name(outcome)] += 1
-        if isinstance(outcome, Later):
-            self._breakers.setdefault(provider, Breaker()).failed(clock())
-        else:
+        if not isinstance(outcome, Later):
             self._breakers.pop(provider, None)
+        elif not outcome.ours:
+            self._breakers.setdefault(provider, Breaker()).failed(clock())
         return outcome
 
 

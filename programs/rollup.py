@@ -24,7 +24,7 @@ from sqlalchemy import (
     update,
 )
 
-from programs.instants import Instant
+from programs.instants import HOUR, Instant
 from programs.schedule import week_of
 from programs.tables import ITEM_STATES, adherence_week, among, rollup
 
@@ -81,6 +81,16 @@ _SETTLE = (
     update(rollup)
     .where(*_OF_PATIENT)
     .values(right_before=bindparam("before"), this_week=bindparam("this"), fresh_until=bindparam("until"))
+)
+_DELAY = (
+    update(rollup)
+    .where(*_OF_PATIENT, rollup.c.fresh_until <= bindparam("now"))
+    .values(
+        right_before=case(
+            (rollup.c.right_before > rollup.c.this_week, rollup.c.this_week), else_=rollup.c.right_before
+        ),
+        fresh_until=bindparam("until"),
+    )
 )
 _STANDING = select(*(rollup.c[name] for name in ("patient_id", "right_before", "this_week", "fresh_until"))).where(
     rollup.c.clinic_id == bindparam("clinic")
@@ -154,6 +164,12 @@ def stale(db: Connection, now: Instant, count: int) -> dict[str, list[str]]:
     for clinic, patient in db.execute(_STALE, {"now": now, "count": count}):
         found[clinic].append(patient)
     return found
+
+
+def leave_alone(db: Connection, clinic: str, patient: str, now: Instant) -> None:
+    """This patient's weeks cannot be counted: looked at again in an hour, or when they are marked. Weeks that were
+    right are still trusted; no others are."""
+    db.execute(_DELAY, {"clinic": clinic, "patient": patient, "now": now, "until": now + HOUR})
 
 
 def standings(db: Connection, clinic: str, patients: Sequence[str], lock: bool = False) -> list[Standing]:

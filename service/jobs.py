@@ -27,7 +27,7 @@ from service import counting
 from service.auth import limits
 from service.auth.tickets import forget_tickets
 from service.clock import Clock
-from service.database import Bridge, Database, nothing
+from service.database import Database, nothing
 from service.tables import reply
 
 log = logging.getLogger("homestretch.jobs")
@@ -44,9 +44,14 @@ REPLIES_KEPT = 7 * DAY
 LAY_OUT = 200  # patients a transaction
 ROLL_UP = 50  # patients a transaction: nobody waits for it, and nobody should wait behind it
 ROLL_UP_EVERY = 30 * SECOND
+# Each is tried again in an hour. Of one that was not, somebody else did it, or the record was erased.
+FAULT_STANDS = 2 * HOUR
 # A turn that takes longer than this is stuck; a message this much past its instant is late.
 STALE = 90 * SECOND
 OVERDUE = 2 * MINUTE
+
+
+Faults = dict[tuple[str, str], Instant]  # clinic and patient -> when their upkeep raised last
 
 
 class Pulse(msgspec.Struct):
@@ -61,6 +66,20 @@ class Pulse(msgspec.Struct):
     failed_turns: int = 0  # in a row
     unaccounted: int = 0  # messages neither pending nor ended: must be 0
     nobody: int = 0  # flags of all clinics that nobody acknowledged in time
+    unplanned: Faults = msgspec.field(default_factory=dict)  # patients no agenda can be made of
+    uncounted: Faults = msgspec.field(default_factory=dict)  # those whose weeks cannot be rolled up
+
+
+class Upkeep(NamedTuple):
+    """What the worker does for many patients at a time, and for one of whom it raises."""
+
+    do: Callable[[Connection, str, Sequence[str], Instant], None]
+    leave_alone: Callable[[Connection, str, str, Instant], None]
+    fault: str
+
+
+PLANNING = Upkeep(outbox.reconcile, outbox.leave_alone, "the messages of patient %s cannot be planned: %s\n%s")
+COUNTING = Upkeep(counting.roll_up, rollup.leave_alone, "the adherence of patient %s cannot be counted: %s\n%s")
 
 
 class Unshown(NamedTuple):
@@ -95,7 +114,6 @@ class Worker:
         self.failpoint = failpoint
         self.chance = chance or random.Random()
         self.pulse = Pulse(turned_at=clock.now())
-        self.unplanned: set[tuple[str, str]] = set()  # patients no agenda can be made of
         self._kept_house_at: Instant = 0
         self._rolled_up_at: Instant = 0
         self._counted_at: Instant = 0
@@ -124,24 +142,26 @@ class Worker:
     async def _lay_out(self) -> None:
         while behind := await self.db.read(outbox.behind, self.clock.now(), LAY_OUT):
             for clinic, patients in behind.items():
-                await self._each(self.db.at(clinic), outbox.reconcile, clinic, patients)
+                await self._each(PLANNING, self.pulse.unplanned, clinic, patients)
 
-    async def _each(self, db: Bridge, verb: Callable[..., None], clinic: str, patients: Sequence[str]) -> None:
-        """Together; where that raises, one by one, so that one patient's facts stop nobody else's messages."""
+    async def _each(self, it: Upkeep, faults: Faults, clinic: str, patients: Sequence[str]) -> None:
+        """Together; where that raises, one by one, so that one patient's facts stop nobody else's upkeep."""
         self.pulse.steps += 1
+        db, now = self.db.at(clinic), self.clock.now()
         try:
-            await db.write(verb, clinic, patients, self.clock.now())
-            self.unplanned -= {(clinic, it) for it in patients}
+            await db.write(it.do, clinic, patients, now)
+            for one in patients:
+                faults.pop((clinic, one), None)
         except Exception as error:
             if poison.of_database(error):
                 raise
             if len(patients) > 1:
-                for it in patients:
-                    await self._each(db, verb, clinic, [it])
+                for one in patients:
+                    await self._each(it, faults, clinic, [one])
                 return
-            log.error("a patient's messages cannot be planned: %s\n%s", poison.says(error), poison.whence(error))
-            self.unplanned.add((clinic, patients[0]))
-            await db.write(outbox.leave_alone, clinic, patients[0], self.clock.now())
+            log.error(it.fault, patients[0], poison.says(error), poison.whence(error))
+            faults[clinic, patients[0]] = now
+            await db.write(it.leave_alone, clinic, patients[0], now)
 
     def _step(self, name: str) -> None:
         self.pulse.steps += 1
@@ -157,7 +177,7 @@ class Worker:
         self._rolled_up_at = now
         while stale := await self.db.read(rollup.stale, now, ROLL_UP):
             for clinic, patients in stale.items():
-                await self.db.at(clinic).write(counting.roll_up, clinic, patients, now)
+                await self._each(COUNTING, self.pulse.uncounted, clinic, patients)
 
     async def _keep_house(self) -> None:
         now = self.clock.now()
@@ -166,6 +186,9 @@ class Worker:
             self.pulse.nobody = await self.db.read(alerts.nobody, now)
             waiting = await self.db.read(aside.count)
             self.pulse.quarantined, self.pulse.restored = waiting["quarantined"], waiting["restored"]
+            for faults in (self.pulse.unplanned, self.pulse.uncounted):
+                for over in [it for it, at in faults.items() if now - at > FAULT_STANDS]:
+                    del faults[over]
         if now - self._kept_house_at < KEEP_HOUSE_EVERY:
             return
         self._kept_house_at = now

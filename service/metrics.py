@@ -45,7 +45,8 @@ class Figures(Collector):
             ("unaccounted", "Messages neither pending nor ended: anything but 0 is a defect.", pulse.unaccounted),
             ("quarantined", "Messages that raised time after time and wait for the operator.", pulse.quarantined),
             ("restored", "Messages that wait for a choice after a back-up was put back.", pulse.restored),
-            ("unplanned", "Patients whose messages cannot be planned.", len(self.worker.unplanned)),
+            ("unplanned", "Patients whose messages cannot be planned.", len(pulse.unplanned)),
+            ("uncounted", "Patients whose adherence cannot be counted.", len(pulse.uncounted)),
             ("flags_nobody_acknowledged", "Flags that nobody acknowledged in time.", pulse.nobody),
         )
         for name, said, value in told:

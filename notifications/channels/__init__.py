@@ -59,6 +59,15 @@ class Later(msgspec.Struct, frozen=True, tag=True):
 
     detail: str
     after: float | None = None
+    ours: bool = False
+    """Something of our own failed on the way, so that it says nothing of the provider."""
+
+
+class Untried(Later, frozen=True, tag=True):
+    """Nobody was asked: the provider does not answer anyway, or there was no turn for it. It costs the message nothing
+    but the time."""
+
+    ours: bool = True
 
 
 class Refused(msgspec.Struct, frozen=True, tag=True):
@@ -67,7 +76,7 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
     detail: str
 
 
-Outcome = Accepted | Gone | Later | Refused
+Outcome = Accepted | Gone | Later | Untried | Refused
 """`detail` goes to logs and screens: never a payload, a key, an address or more of an endpoint than its host."""
 
 

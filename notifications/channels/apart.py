@@ -3,8 +3,9 @@
 Encryption and HTTP of a burst would take the core from under the API, which then answers a twentieth of the requests
 (performance.md). A few messages at a time are sent where they are; from more on, a child is started, told the settings
 through its pipe, and ended when it has been idle. Until it is there all are sent here, so that nothing waits between
-the last look (handing.py) and a send; what the child cannot begin within a second is Later. So is what a child had in
-hand that died: it may have arrived, and goes out again under the same delivery id.
+the last look (handing.py) and a send; what the child cannot begin within a second counts as untried. What a child had
+in hand that died is Later, and not the provider's fault: it may have arrived, and goes out again under the same
+delivery id.
 
 As its own process: python -m notifications.channels.apart
 """
@@ -20,7 +21,7 @@ from typing import ClassVar
 
 import msgspec
 
-from notifications.channels import Later, Outcome, Parcel
+from notifications.channels import Later, Outcome, Parcel, Untried
 from notifications.channels.addresses import Allowed, WebPushAddress
 from notifications.channels.vapid import VapidKeys
 from notifications.channels.web_push import PushSettings, WebPush
@@ -125,7 +126,7 @@ class _Child:
         finally:
             for answer in self._waiting.values():
                 if not answer.done():
-                    answer.set_result(Later("the process that sends ended"))
+                    answer.set_result(Later("the process that sends ended", ours=True))
 
     async def end(self) -> None:
         await _stop(self.process)
@@ -174,7 +175,7 @@ class Apart:
                 self._keeping = asyncio.create_task(self._keep())
             return await self._here.send(address, parcel)
         except TimeoutError:
-            return Later("the process that sends did not answer in time")
+            return Later("the process that sends did not answer in time", ours=True)
         finally:
             self._flying -= 1
 
@@ -214,7 +215,9 @@ async def _work(read: asyncio.StreamReader, say: Callable[[bytes], object]) -> N
     async def run(it: _Errand) -> None:
         try:
             late = time.monotonic() - it.told_at > FRESH
-            found = Later("the process that sends was too busy") if late else await channel.send(it.address, it.parcel)
+            found = (
+                Untried("the process that sends was too busy") if late else await channel.send(it.address, it.parcel)
+            )
         except Exception as error:
             found = Later(f"{type(error).__name__} while sending")
         say(msgspec.json.encode(_Done(it.number, found)) + b"\n")

@@ -21,7 +21,8 @@ class HealthOut(Out, frozen=True, kw_only=True):
     """`problems` is empty when all is well; `oldest_due_at` is the instant of the earliest message still to go.
 
     The counts are over all clinics, a minute old at most, and null where the worker runs elsewhere. What is quarantined
-    or was brought back by a back-up waits for the operator: starting the server anew changes nothing.
+    or was brought back by a back-up waits for the operator: starting the server anew changes nothing. `unplanned` and
+    `uncounted` are patients whose messages cannot be planned, and whose adherence cannot be counted, by a fault.
     """
 
     problems: Sequence[str]
@@ -31,6 +32,8 @@ class HealthOut(Out, frozen=True, kw_only=True):
     unaccounted: int | None
     quarantined: int | None
     waiting_after_restore: int | None
+    unplanned: int | None
+    uncounted: int | None
     flags_nobody_acknowledged: int | None
 
 
@@ -64,6 +67,8 @@ def _out(problems: Sequence[str], pulse: Pulse | None, oldest_due: Instant | Non
         unaccounted=pulse.unaccounted if pulse else None,
         quarantined=pulse.quarantined if pulse else None,
         waiting_after_restore=pulse.restored if pulse else None,
+        unplanned=len(pulse.unplanned) if pulse else None,
+        uncounted=len(pulse.uncounted) if pulse else None,
         flags_nobody_acknowledged=pulse.nobody if pulse else None,
     )
 

@@ -12,11 +12,11 @@ from sqlalchemy.exc import OperationalError
 
 from notifications import delivery, outbox, settling
 from notifications.breaker import FIRST_PAUSE, LONGEST_PAUSE, OPENS_AFTER
-from notifications.channels import Accepted, Gone, Later, Outcome, Parcel
+from notifications.channels import Accepted, Gone, Later, Outcome, Parcel, Untried
 from notifications.channels.addresses import ConsoleAddress
 from notifications.delivery import drain
 from notifications.reach import Address
-from notifications.wire import Turn, Untried, Wire
+from notifications.wire import Turn, Wire
 from programs.instants import DAY, HOUR, MINUTE, SECOND, Instant
 from service import care
 from service.clock import SetClock

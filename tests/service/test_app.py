@@ -71,7 +71,7 @@ async def test_health_tells_nothing_of_anybody(database: Database, clock: SetClo
     app = build(Settings(), database, clock, None)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as http:  # type: ignore[arg-type]
         reply = await http.get("/healthz")
-    counts = {"failed_turns", "unaccounted", "quarantined", "waiting_after_restore"}
+    counts = {"failed_turns", "unaccounted", "quarantined", "waiting_after_restore", "unplanned", "uncounted"}
     assert set(reply.json()) == {"problems", "turned_at", "oldest_due_at", "flags_nobody_acknowledged"} | counts
 
 

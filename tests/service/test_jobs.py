@@ -1,6 +1,7 @@
 """The worker: it wakes at the earliest due instant, says how it is, and finishes what it holds when it is stopped."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any, ClassVar
 from unittest.mock import AsyncMock
 
@@ -13,14 +14,19 @@ from notifications import outbox
 from notifications.agenda import Agenda, Facts, agenda
 from notifications.channels import Accepted, Outcome, Parcel
 from notifications.channels.addresses import ConsoleAddress
-from programs.instants import DAY, HOUR, MINUTE
+from programs import adherence, rollup
+from programs.adherence import Item
+from programs.instants import DAY, HOUR, MINUTE, moment
+from programs.schedule import DAY_MINUTES, week_of
 from service import care
 from service.clock import SetClock, SystemClock
 from service.database import Database
 from service.errors import refused
 from service.jobs import STALE, Worker, health
 from service.tables import reply
-from tests.world import ADA, BEN, CLINIC, NOON, patient, populate, session
+from tests.world import ADA, BEN, CLINIC, NOON, assignment, patient, populate, session
+
+THIS_WEEK = week_of(moment(NOON + 2 * DAY).toordinal() * DAY_MINUTES)
 
 
 class Slow:
@@ -156,12 +162,58 @@ async def test_a_patient_no_agenda_can_be_made_of_keeps_nobody_elses_from_being_
     at, wire = NOON + 4 * DAY, Slow()
     worker = Worker(database, {"console": wire}, SetClock(at))
     await worker.turn()
-    assert worker.unplanned == {(CLINIC, "bad")}
+    assert worker.pulse.unplanned == {(CLINIC, "bad"): at}
     assert await database.read(outbox.behind, at, 200) == {}
     monkeypatch.setattr(outbox, "agenda", made)
     worker.clock = SetClock(at + 2 * HOUR)
     await worker.turn()
-    assert worker.unplanned == set()
+    assert worker.pulse.unplanned == {}
+
+
+async def test_a_patient_whose_adherence_raises_stops_nobody_and_is_tried_again_in_an_hour(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def furnish(db: Connection) -> None:
+        populate(db)
+        care.enrol(db, BEN, patient("bad", "ben"), None, NOON)
+        for who in ("ada", "bad"):
+            care.assign_plan(db, BEN, f"plan-{who}", msgspec.structs.replace(assignment(), patient_id=who), NOON)
+
+    await database.write(furnish)
+    tally, asked, words = adherence.tally, 0, "left hip"
+
+    def raising(items: Iterable[Item]) -> Any:
+        nonlocal asked
+        asked += 1
+        items = [*items]
+        if any(it.plan_id == "plan-bad" for it in items):
+            raise ZeroDivisionError(words)
+        return tally(items)
+
+    monkeypatch.setattr(adherence, "tally", raising)
+    at = NOON + 2 * DAY
+    worker = Worker(database, {"console": Slow()}, SetClock(at))
+    await worker.turn()
+    assert worker.pulse.uncounted == {(CLINIC, "bad"): at}
+    assert "patient bad cannot be counted: ZeroDivisionError" in caplog.text
+    assert words not in caplog.text
+    assert [it.patient for it in await database.read(rollup.unsure, CLINIC, THIS_WEEK, at)] == ["bad"]
+    worker.clock, asked = SetClock(at + HOUR - MINUTE), 0
+    await worker.turn()
+    assert asked == 0  # nobody's was wrong in between, and the faulty one is left alone
+    monkeypatch.setattr(adherence, "tally", tally)
+    worker.clock = SetClock(at + HOUR)
+    await worker.turn()
+    assert worker.pulse.uncounted == {}
+    assert await database.read(rollup.unsure, CLINIC, THIS_WEEK, at + HOUR) == []
+
+
+async def test_a_fault_that_another_worker_saw_mended_is_not_told_for_ever(database: Database) -> None:
+    await database.write(populate)
+    worker = Worker(database, {}, SetClock(NOON + 3 * HOUR))
+    worker.pulse.unplanned = {(CLINIC, "ada"): NOON + HOUR, (CLINIC, "gone"): NOON}
+    await worker.turn()
+    assert worker.pulse.unplanned == {(CLINIC, "ada"): NOON + HOUR}
 
 
 async def test_replies_are_forgotten_after_a_week(database: Database) -> None:

@@ -5,14 +5,19 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
+from unittest.mock import AsyncMock
 
 import msgspec
 import pytest
 
-from notifications.channels import Accepted, Later, Outcome, Parcel, apart
+from notifications.channels import Accepted, Later, Outcome, Parcel, Untried, apart
 from notifications.channels.addresses import WebPushAddress
 from notifications.channels.apart import FEW, Apart
 from notifications.channels.web_push import PushSettings
+from notifications.reach import Address
+from notifications.wire import Turn, Wire
+from programs.instants import MINUTE
+from service.clock import SystemClock
 from tests.peers.push_service import EVERYONE, Answer, PushService
 
 BURST = 30
@@ -83,12 +88,22 @@ async def test_what_a_process_that_died_had_in_hand_is_later_and_what_follows_go
     await send(channel, phones, parcel, BURST, "first")
     await until(lambda: channel._child is not None)
     phones.answer(EVERYONE, Answer(act="hang"))
-    sending = asyncio.create_task(send(channel, phones, parcel, BURST, "second"))
+    wire = Wire({"web_push": channel})
+    sending = asyncio.create_task(hand_over(wire, phones, parcel, "second"))
     await until(lambda: len(phones.requests) == 2 * BURST)
     os.kill(child_of(channel).process.pid, signal.SIGKILL)
     phones.answer(EVERYONE, Answer())
-    assert await sending == [Later("the process that sends ended")] * BURST
-    assert all(isinstance(it, Accepted) for it in await send(channel, phones, parcel, BURST, "third"))
+    assert await sending == [Later("the process that sends ended", ours=True)] * BURST
+    assert wire.open_breakers() == {}  # the push service has done nothing
+    assert all(isinstance(it, Accepted) for it in await hand_over(wire, phones, parcel, "third"))
+
+
+async def hand_over(wire: Wire, phones: PushService, parcel: Parcel, name: str) -> list[Outcome]:
+    """A burst of them, as the worker does it."""
+    to = Address("a1", "ada", "web_push", msgspec.json.encode(phones.subscribe("ada-phone")), 0)
+    turn = Turn(SystemClock().now, SystemClock().now() + MINUTE, AsyncMock(return_value=True))
+    parcels = [msgspec.structs.replace(parcel, delivery_id=f"{name}{number}") for number in range(BURST)]
+    return await asyncio.gather(*(wire.hand_over(to, it, turn) for it in parcels))
 
 
 async def test_what_could_not_be_begun_within_a_second_is_not_sent_any_more(
@@ -101,7 +116,7 @@ async def test_what_could_not_be_begun_within_a_second_is_not_sent_any_more(
     sending = asyncio.create_task(send(channel, phones, parcel, 1, "stopped"))
     await asyncio.sleep(apart.FRESH + 0.1)
     process.send_signal(signal.SIGCONT)
-    assert await sending == [Later("the process that sends was too busy")]
+    assert await sending == [Untried("the process that sends was too busy")]
     assert "stopped0" not in {push.tag for push in phones.accepted}
     await channel.close()
     assert is_gone(process.pid)
