@@ -40,11 +40,26 @@ class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 DEFAULT = Preferences()
 
+
+class _Saved(Preferences, frozen=True):
+    """As it is stored. `off` are the channels there were then that the patient left out; a channel that came later was
+    never refused."""
+
+    off: tuple[str, ...] | None = None
+
+
+# All channels there were, at one time or another before `off` was stored: whoever had them all had refused none.
+_ONCE_ALL = (
+    {"web_push", "email", "console"},
+    {"web_push", "apns", "email", "console"},
+    {"web_push", "apns", "fcm", "ntfy", "email", "console"},
+)
+
 _OF_PATIENTS = select(preference.c.patient_id, preference.c.value).where(
     preference.c.clinic_id == bindparam("clinic"),
     among(preference.c.patient_id, "patients"),
 )
-_decode = msgspec.json.Decoder(Preferences).decode
+_decode = msgspec.json.Decoder(_Saved).decode
 
 
 def checked(it: Preferences) -> Preferences:
@@ -66,10 +81,22 @@ def checked(it: Preferences) -> Preferences:
 def prefer(db: Connection, clinic: str, patient: str, it: Preferences) -> None:
     key = {"clinic_id": clinic, "patient_id": patient}
     db.execute(delete(preference).where(preference.c.clinic_id == clinic, preference.c.patient_id == patient))
-    db.execute(insert(preference), {**key, "value": checked(it)})
+    chosen = msgspec.structs.asdict(checked(it))
+    off = tuple(channel for channel in CHANNEL_ORDER if channel not in it.channels)
+    db.execute(insert(preference), {**key, "value": {**chosen, "off": off}})
 
 
 def preferences_of(db: Connection, clinic: str, patients: Sequence[str]) -> dict[str, Preferences]:
     """Those who chose anything; for all others DEFAULT holds."""
     rows = db.execute(_OF_PATIENTS, {"clinic": clinic, "patients": list(patients)}).all()
-    return {patient: _decode(value) for patient, value in rows}
+    return {patient: _read(value) for patient, value in rows}
+
+
+def _read(value: str) -> Preferences:
+    """The order they chose stands; what came later follows in its own order; what they left out stays out."""
+    saved = msgspec.structs.asdict(_decode(value))
+    channels, off = saved["channels"], saved.pop("off")
+    if off is None:
+        off = () if set(channels) in _ONCE_ALL else CHANNEL_ORDER
+    later = (it for it in CHANNEL_ORDER if it not in channels and it not in off)
+    return Preferences(**{**saved, "channels": (*channels, *later)})
