@@ -2,11 +2,14 @@
 
 Each row's MAC covers the row, its number and the MAC before it, under a key that is not in the database. So a row that
 was changed, deleted, put in or moved breaks the chain at its place; one cut off at the end is missed by the anchors
-(see anchors.py). No health value is in it: ids, routes and addresses only. What requests add is witness.py.
+(see anchors.py). Where the key was renewed, the first row under the new one says so, and all before it stay under
+theirs: each MAC names its key. No health value is in it: ids, routes and addresses only. What requests add is
+witness.py.
 """
 
 import hmac
 import secrets
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -17,15 +20,16 @@ from programs import walls
 from programs.instants import Instant
 from programs.tables import clinic as table_of_clinics
 from service.tables import audit, audit_checkpoint
-from service.vault import CARRIED
+from service.vault import CARRIED, Keys
 
 Outcome = Literal["ok", "refused"]
 FORM = 1  # of what a MAC covers; a later form gets another number
 LONGEST = 64  # of an id or an address; what is longer was chosen by a caller
 SERVER = "~server"  # the chain of what belongs to no clinic: strangers who were refused
-UNKEPT = secrets.token_bytes(32)  # where no key was given, nobody can verify what is written
+UNKEPT = Keys([secrets.token_bytes(32)])  # where no key was given, nobody can verify what is written
 NOBODY = "nobody"  # who somebody is that has not shown who they are
 ORIGIN = "origin"  # under this name a transaction keeps from where it was asked for
+RENEWED = "renew audit key"
 DEED = "deed"  # under this name a request collects the notes of its transaction; see witness.py
 
 
@@ -145,16 +149,39 @@ def come_from(db: Connection, origin: str, verb: Callable[..., Any], *args: Any)
 
 
 def append(db: Connection, clinic: str, notes: Sequence[Note]) -> None:
-    """The next rows of a clinic's chain."""
-    if not notes:
-        return
-    key, rows = db.info.get(CARRIED, UNKEPT), []
-    last = head(db, clinic, lock=True)
+    """The next rows of a clinic's chain. Raises VaultError where its last row has a key that is not in the vault."""
+    if notes:
+        _go_on(db, clinic, notes, notes[0].at)
+
+
+def renew(db: Connection, clinic: str, now: Instant) -> Head:
+    """A chain that has rows goes on with the newest key from here."""
+    return _go_on(db, clinic, (), now)
+
+
+def _go_on(db: Connection, clinic: str, notes: Sequence[Note], at: Instant) -> Head:
+    last, rows = head(db, clinic, lock=True), []
+    keys = _keys_for(db, last)
+    if last.number and key_of(last.mac) < keys.newest:
+        notes = [Note(clinic, "system:audit", RENEWED, "", str(keys.newest), at), *notes]
     for it in notes:
-        link = _linked(key, last, it)
+        link = _linked(keys, last, it)
         last = Head(link.number, link.mac)
         rows.append(_row(link))
-    db.execute(_INSERT, rows)
+    if rows:
+        db.execute(_INSERT, rows)
+    return last
+
+
+def _keys_for(db: Connection, last: Head) -> Keys:
+    """As they are now, so that one transaction seals with one key. Who begins a chain, or finds that another process
+    renewed the key, looks into the vault first: no row is sealed with an older key than the one before it."""
+    keys: Keys = db.info.get(CARRIED, UNKEPT)
+    if last.number:
+        keys.named(key_of(last.mac))
+    else:
+        keys.look()
+    return Keys(keys.known)
 
 
 def head(db: Connection, clinic: str, lock: bool = False) -> Head:
@@ -167,11 +194,11 @@ def head(db: Connection, clinic: str, lock: bool = False) -> Head:
     return Head(pruned.number, pruned.mac) if pruned else START
 
 
-def _linked(key: bytes, last: Head, it: Note) -> Link:
+def _linked(keys: Keys, last: Head, it: Note) -> Link:
     # A caller may have written any of these; what does not fit its column must not stop the deed, nor forge a line.
     fit = it._replace(patient=_fit(it.patient), record=_fit(it.record), origin=_fit(it.origin))
     number = last.number + 1
-    return Link(number, fit, mac_of(key, last.mac, number, fit))
+    return Link(number, fit, mac_of(keys, last.mac, number, fit))
 
 
 def _fit(text: str) -> str:
@@ -180,13 +207,41 @@ def _fit(text: str) -> str:
     return "".join(mark if mark.isascii() and mark.isprintable() else "?" for mark in text[:LONGEST])
 
 
-def mac_of(key: bytes, before: str, number: int, it: Note) -> str:
-    """A JSON array holds each field apart from the next, whatever they contain."""
-    return sealed(key, FORM, before, number, *it)
+def mac_of(keys: Keys, before: str, number: int, it: Note) -> str:
+    return sealed(keys, FORM, before, number, *it)
 
 
-def sealed(key: bytes, *values: str | int) -> str:
-    return hmac.digest(key, msgspec.json.encode(values), "sha256").hex()
+def is_mac_of(keys: Keys, it: Link, before: str) -> bool:
+    return fits(keys, it.mac, FORM, before, it.number, *it.note)
+
+
+def sealed(keys: Keys, *values: str | int) -> str:
+    """With the newest key. That of the first is its 64 hexadecimal digits; later ones stand behind the key's number."""
+    return _sealed(keys, keys.newest, values)
+
+
+def fits(keys: Keys, seal: str, *values: str | int) -> bool:
+    """Whether these were sealed so, with the key that the seal names."""
+    number = key_of(seal)
+    return keys.has(number) and hmac.compare_digest(seal.encode(), _sealed(keys, number, values).encode())
+
+
+def key_of(seal: str) -> int:
+    """The number of the key that a seal says it was made with; 0 for what is no seal."""
+    number, colon, _ = seal.partition(":")
+    if not colon:
+        return 1
+    return int(number) if len(number) < 5 and number.isascii() and number.isdecimal() else 0
+
+
+def _sealed(keys: Keys, number: int, values: Sequence[str | int]) -> str:
+    found = digest(keys.named(number), *values)
+    return found.hex() if number == 1 else f"{number}:{urlsafe_b64encode(found).decode()}"
+
+
+def digest(key: bytes, *values: str | int) -> bytes:
+    """A JSON array holds each value apart from the next, whatever they contain."""
+    return hmac.digest(key, msgspec.json.encode(values), "sha256")
 
 
 def _row(it: Link) -> dict[str, object]:

@@ -1,5 +1,6 @@
-"""`homestretch audit`: whether the record of who did what is whole, where it stands, what it says of a patient."""
+"""`homestretch audit`: whether the record of who did what is whole, where it stands, what it says; a new key for it."""
 
+import asyncio
 import contextlib
 import os
 from collections.abc import Iterator
@@ -13,9 +14,10 @@ from programs import walls
 from programs.instants import DAY, Instant, say
 from service import anchors, audit, settings
 from service.anchors import Anchor, Verdict
+from service.auth import staff
 from service.clock import SystemClock
-from service.database import InUse, looking
-from service.migrations import Newer, migrating
+from service.database import Database, InUse, connect, looking
+from service.migrations import Newer, NotOwner, migrating, prepare
 from service.vault import Vault, VaultError, open_vault, vault_of
 
 YEARS_KEPT = 6  # what HIPAA asks for; 45 CFR 164.316(b)(2)
@@ -66,7 +68,7 @@ def _anchors(vault: Vault, kept: Path | None) -> dict[str, list[Anchor]]:
     found: dict[str, list[Anchor]] = {}
     try:
         for file in (vault.anchors, kept):
-            for clinic, some in anchors.read(file, vault.key).items() if file is not None else ():
+            for clinic, some in anchors.read(file, vault.keys).items() if file is not None else ():
                 found.setdefault(clinic, []).extend(some)
     except FileNotFoundError:
         raise click.ClickException(
@@ -79,7 +81,7 @@ def _anchors(vault: Vault, kept: Path | None) -> dict[str, list[Anchor]]:
 
 def _look_at(db: Connection, vault: Vault, clinic: str, known: list[Anchor]) -> bool:
     walls.enter(db, clinic)
-    for found in anchors.verify(db, vault.key, clinic, known):
+    for found in anchors.verify(db, vault.keys, clinic, known):
         if isinstance(found, Verdict):
             if found.rows or found.problem:
                 click.echo(_said(found))
@@ -92,7 +94,8 @@ def _said(it: Verdict) -> str:
     if it.problem:
         return f"{_shown(it.clinic)}: BROKEN. {it.problem}"
     older = f", of which the first {it.older:,} are from before the chain" if it.older else ""
-    return f"{_shown(it.clinic)}: whole, {it.rows:,} rows{older}"
+    renewed = "".join(f", key {key} from row {row:,} on" for key, row in it.renewed)
+    return f"{_shown(it.clinic)}: whole, {it.rows:,} rows{older}{renewed}"
 
 
 @click.command()
@@ -103,7 +106,7 @@ def anchor() -> None:
         for clinic in audit.chains(db):
             walls.enter(db, clinic)
             if (head := audit.head(db, clinic)).number:
-                click.echo(msgspec.json.encode(anchors.anchor(vault.key, clinic, head, now)).decode())
+                click.echo(msgspec.json.encode(anchors.anchor(vault.keys, clinic, head, now)).decode())
 
 
 @click.command()
@@ -154,3 +157,44 @@ def _prune(db: Connection, clinic: str, before: Instant, now: Instant) -> None:
     walls.enter(db, clinic)
     if audit.head(db, clinic).number:
         click.echo(f"{_shown(clinic)}: removed {audit.prune(db, clinic, before, now):,} rows")
+
+
+@click.command("renew-key")
+def renew_key() -> None:
+    """Make a new key, and go on with it: every chain, the secrets of one-time codes, what imports remember.
+
+    The keys before stay in the vault: what was written under them is verified with them. Servers that run on
+    PostgreSQL take the new one up with their next note; on SQLite the server must be stopped meanwhile. Where this was
+    stopped halfway, say it again, and it goes on.
+    """
+    try:
+        chosen = settings.read(os.environ)
+        vault = _vault(chosen)
+        prepare(chosen)
+        asyncio.run(_renew(chosen.database_url, vault))
+    except (settings.SettingsError, VaultError, InUse, Newer, NotOwner, OSError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+async def _renew(url: str, vault: Vault) -> None:
+    async with await connect(url, vault.carried) as db:
+        chains = await db.read(audit.chains)
+        heads = [await db.at(clinic).read(audit.head, clinic) for clinic in chains]
+        under = [audit.key_of(it.mac) for it in heads if it.number]
+        vault.keys.named(max(under, default=1))  # else another key would be made under the number of one that was lost
+        if min(under, default=vault.keys.newest) == vault.keys.newest:
+            click.echo(f"Key {vault.renew()} is made. Back up {vault.folder}.")
+        else:
+            click.echo(f"Key {vault.keys.newest} was made before, and not every chain goes on with it yet.")
+        for clinic in chains:
+            await _go_on(db, vault, clinic)
+        for clinic in await db.read(staff.unsealed):
+            await db.at(clinic).write(staff.seal_secrets, clinic)
+
+
+async def _go_on(db: Database, vault: Vault, clinic: str) -> None:
+    now = SystemClock().now()
+    head: audit.Head = await db.at(clinic).write(audit.renew, clinic, now)
+    anchors.keep(vault, clinic, head, now)
+    if head.number:
+        click.echo(f"{_shown(clinic)}: {head.number:,} rows, the last under key {audit.key_of(head.mac)}")

@@ -59,6 +59,7 @@ AUDIT = (
     Later("verify", "service.audit_command:verify", "Whether the record of who did what is whole."),
     Later("anchor", "service.audit_command:anchor", "Where it stands, to be kept elsewhere."),
     Later("show", "service.audit_command:show", "What was done to one patient's record, by whom."),
+    Later("renew-key", "service.audit_command:renew_key", "Go on with a new key."),
     Later("prune", "service.audit_command:prune", "Remove what is older than it must be kept."),
 )
 

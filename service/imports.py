@@ -31,7 +31,7 @@ from service.care import Who
 from service.clock import Clock
 from service.database import Database
 from service.tables import audit as audit_log
-from service.vault import CARRIED
+from service.vault import CARRIED, Keys
 from service.visits import Details, Visit, details_of
 
 CHUNK = 100  # rows a transaction: the server next to it waits for the database no longer than that takes
@@ -321,9 +321,17 @@ def _differences(before: NeedlingSession, after: NeedlingSession) -> str:
 
 def _fingerprint(db: Connection, patient: str, details: Details) -> str:
     """Keyed, as the audit outlives an erased record: who reads it there cannot try out names."""
-    key = db.info.get(CARRIED, audit.UNKEPT)
+    return _fingerprints(db, patient, details)[-1]
+
+
+def _fingerprints(db: Connection, patient: str, details: Details) -> list[str]:
+    """Under each key of the vault: what an import said before the key was renewed is still known again."""
+    keys: Keys = db.info.get(CARRIED, audit.UNKEPT)
     parts = (details.name, details.zone, "\0".join(sorted(details.precautions)))
-    return "-".join(audit.sealed(key, SAID, patient, number, part)[:16] for number, part in enumerate(parts))
+    return [
+        "-".join(audit.digest(key, SAID, patient, number, part).hex()[:16] for number, part in enumerate(parts))
+        for key in keys.known
+    ]
 
 
 def _last_said(db: Connection, who: Who, patient: str) -> str:
@@ -338,8 +346,9 @@ def _news(db: Connection, who: Who, patient: Patient, details: Details) -> dict[
     """The columns to change: where the export says something new, and it is not so here yet. Precautions only add."""
     precautions = tuple(dict.fromkeys((*patient.precautions, *details.precautions)))
     wanted = {"name": details.name, "zone": details.zone, "precautions": precautions}
-    said, before = _fingerprint(db, patient.id, details).split("-"), _last_said(db, who, patient.id).split("-")
-    new = [name for name, one, other in zip(wanted, said, before, strict=True) if one != other]
+    before = _last_said(db, who, patient.id).split("-")
+    said = zip(*(it.split("-") for it in _fingerprints(db, patient.id, details)), strict=True)
+    new = [name for name, some, last in zip(wanted, said, before, strict=True) if last not in some]
     return {name: wanted[name] for name in new if wanted[name] != getattr(patient, name)}
 
 

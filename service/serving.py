@@ -29,7 +29,6 @@ from service.database import Database, InUse, connect, postgresql_engine
 from service.erasing import reapply
 from service.jobs import Worker
 from service.migrations import Newer, NotOwner, prepare
-from service.sealing import is_sealed
 from service.settings import Settings, read
 from service.staff_command import first_words
 from service.vault import VaultError, carried_by
@@ -159,9 +158,8 @@ async def _serve(taken: socket.socket, settings: Settings, hello: Sequence[str],
 
 
 async def _seal(db: Database) -> None:
-    """What an earlier version, or a back-up of its time, left readable."""
-    readable = [it for it in await db.read(staff.all_staff) if it.totp is not None and not is_sealed(it.totp)]
-    for clinic in sorted({it.who.clinic for it in readable}):
+    """What an earlier version, or a back-up of its time, left readable or under a key that was renewed."""
+    for clinic in await db.read(staff.unsealed):
         await db.at(clinic).write(staff.seal_secrets, clinic)
 
 

@@ -41,7 +41,7 @@ def populate(db: Connection, now: Instant = NOON, chosen: Preferences | None = N
 
     Done by the use cases once a process; after that the same rows are put where there are none, as most tests begin so.
     """
-    made = (db.dialect.name, now, repr(chosen), db.info.get(CARRIED))
+    made = (db.dialect.name, now, repr(chosen), getattr(db.info.get(CARRIED), "known", None))
     if audit.DEED in db.info or people.clinics_of(db):
         _move_in(db, now, chosen)
     elif made in _ROWS:

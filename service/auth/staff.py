@@ -278,11 +278,21 @@ def secret_of(db: Connection, it: Staff) -> str | None:
     return secret
 
 
+def unsealed(db: Connection) -> list[str]:
+    """The clinics with secrets that are readable, or sealed with a key that was renewed."""
+    found = {it.who.clinic for it in all_staff(db) if it.totp is not None and not sealing.is_newest(db, it.totp)}
+    return sorted(found)
+
+
 def seal_secrets(db: Connection, clinic: str) -> None:
-    """Those of a time before secrets were sealed."""
+    """With the newest key: those of a time before secrets were sealed, and before that key."""
     for it in all_staff(db, clinic):
-        if it.totp is not None and not sealing.is_sealed(it.totp):
-            _change(db, it.who, totp=_sealed(db, it.who, it.totp))
+        if it.totp is None or sealing.is_newest(db, it.totp):
+            continue
+        secret = secret_of(db, it) if sealing.key_of(it.totp) else it.totp
+        if secret is not None:  # and nobody set up another meanwhile
+            same = _mine(it.who) & (credential.c.totp == it.totp)
+            db.execute(update(credential).where(same).values(totp=_sealed(db, it.who, secret)))
 
 
 def _sealed(db: Connection, who: Who, secret: str) -> str:

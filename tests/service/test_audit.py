@@ -15,10 +15,10 @@ from service import anchors, audit
 from service.audit import Head, Link, Note
 from service.cli import main
 from service.database import Database, connect
-from service.vault import Vault, VaultError, open_vault, vault_of
+from service.vault import Keys, Vault, VaultError, open_vault, vault_of
 from tests.world import ADA, BEN, CLINIC, DOV, NOON, OTHER
 
-KEY = bytes(range(32))
+KEY = Keys([bytes(range(32))])
 ROWS = 1_000
 
 
@@ -294,9 +294,9 @@ def test_the_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
     first = open_vault(tmp_path / "vault")
     assert (tmp_path / "vault").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "vault" / "audit.key").stat().st_mode & 0o777 == 0o600
-    assert len(first.key) == 32
-    assert open_vault(tmp_path / "vault").key == first.key
-    assert open_vault(tmp_path / "another").key != first.key
+    assert [len(it) for it in first.keys.known] == [32]
+    assert open_vault(tmp_path / "vault").keys.known == first.keys.known
+    assert open_vault(tmp_path / "another").keys.known != first.keys.known
     assert sorted(it.name for it in first.folder.iterdir()) == ["audit.anchors", "audit.key", "erasures"]
 
 

@@ -30,7 +30,7 @@ from service.care import Who
 from service.clock import SetClock
 from service.database import Database, connect
 from service.imports import Order, Outcome
-from service.vault import CARRIED
+from service.vault import CARRIED, Keys
 from service.visits import Visit
 from tests.conftest import forget_everything
 from tests.processes import fork
@@ -39,7 +39,7 @@ from tests.world import NOON
 DATA = Path(__file__).parents[1] / "data"
 EXPORT = (DATA / "needling-sessions.csv").read_bytes()
 CONSENTED = Order(consented=True)
-KEYED = {CARRIED: bytes(32)}  # of several processes
+KEYED = {CARRIED: Keys([bytes(32)])}  # of several processes
 
 
 def at(text: str) -> Instant:
@@ -340,7 +340,7 @@ async def test_what_the_audit_keeps_of_an_export_can_be_tried_out_by_nobody_with
     of_them = visits.details_of(read(export({})))
 
     def guessed(db: Connection) -> list[str]:
-        key, db.info[CARRIED] = db.info[CARRIED], bytes(32)
+        key, db.info[CARRIED] = db.info[CARRIED], Keys([bytes(32)])
         made = [imports._fingerprint(db, id, details) for id, details in of_them.items()]
         db.info[CARRIED] = key
         return made
@@ -355,6 +355,17 @@ async def test_what_the_patient_changed_is_not_put_back(database: Database) -> N
     assert await whats(database, export({}), NOON) == [("unchanged", "")]
     assert await whats(database, export({"patient_name": "Ada L."}), NOON) == [("corrected", "patient: name")]
     assert (await database.read(only, patient)).zone == "Asia/Tokyo"
+
+
+async def test_what_an_export_said_is_known_again_after_the_key_was_renewed(database: Database) -> None:
+    """Else all of it were news, and what the patient changed since would be put back."""
+    await bring_in(database, export({}), NOON)
+    await database.write(care.change_patient, HERE, RIVERSIDE.patient_id, 1, {"zone": "Asia/Tokyo"}, NOON)
+    database.carried["vault"].renew()
+    for _ in range(2):
+        assert await whats(database, export({}), NOON) == [("unchanged", "")]
+    assert (await database.read(only, patient)).zone == "Asia/Tokyo"
+    assert await whats(database, export({"patient_name": "Ada L."}), NOON) == [("corrected", "patient: name")]
 
 
 async def test_an_e_mail_address_is_taken_from_the_export_only_with_a_new_patient(database: Database) -> None:
