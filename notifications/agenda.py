@@ -7,7 +7,6 @@ Whether a message that was sent is sent once more is reach.py's.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
@@ -260,24 +259,23 @@ def _placed(desk: _Desk, subject: str, window: tuple[Instant, Instant, Instant],
 def _reminders(desk: _Desk) -> list[Planned]:
     found: list[Planned] = []
     now, clock = desk.now, desk.zone
-    # A plan has few times of day and many days: each is looked up once.
-    include = cache(desk.hours.include)
+    include = desk.hours.include
     first, last = clock.wall(now - BOUT_WINDOW).day, clock.wall(desk.until).day
     since, every = clock.wall(desk.facts.reacted_at).day, reminded_every(desk.facts.reacted_at, desk.now)
     unasked = desk.facts.preferences.bout_reminders and not desk.told and not desk.facts.logged
-    today, midnight, snoozed = -1, None, desk.facts.snoozed
+    today, midnight, snoozed, until = -1, None, desk.facts.snoozed, desk.until
     for course in desk.facts.courses:
         for bout in bouts(course, first, last):
             day, minute = divmod(bout.wall, DAY_MINUTES)
             if day != today:
                 today, midnight = day, clock.midnight(day)
             at = clock.instant(day, minute) if midnight is None else midnight + minute * MINUTE
-            if snoozed and bout_subject(course.plan_id, bout.wall) in snoozed:
-                found += _again(desk, bout, bout_subject(course.plan_id, bout.wall))
+            subject = bout_subject(bout.plan_id, bout.wall)
+            if snoozed and subject in snoozed:
+                found += _again(desk, bout, subject)
                 continue
-            if at + BOUT_WINDOW <= now or at >= desk.until:
+            if at + BOUT_WINDOW <= now or at >= until:
                 continue
-            subject = bout_subject(course.plan_id, bout.wall)
             why_not = "" if unasked and not bout.held else _not_reminded(desk, bout, subject)
             if not why_not and every > 1 and (day - since) % every:
                 why_not = "thinned_out"
@@ -337,15 +335,19 @@ def _merge(messages: Iterable[Planned], within: Instant) -> list[Planned]:
 
     Each is measured from the one before it, so that no two of the results are nearer than that.
     """
-    groups: list[list[Planned]] = []
-    group: list[Planned] = []
+    found: list[Planned] = []
+    group: Sequence[Planned] = ()  # what found[-1] was made of, where it is several
+    last: Instant = 0
     for it in sorted(messages, key=_DUE):
-        if group and it.due - group[-1].due <= within and _fit([*group, it]):
-            group.append(it)
+        due = it.due
+        if due - last <= within and found and _fit(together := [*(group or found[-1:]), it]):
+            group = together
+            found[-1] = _joined(group)
         else:
-            group = [it]
-            groups.append(group)
-    return [group[0] if len(group) == 1 else _joined(group) for group in groups]
+            group = ()
+            found.append(it)
+        last = due
+    return found
 
 
 def _fit(group: Sequence[Planned]) -> bool:
@@ -405,7 +407,7 @@ def _cap(desk: _Desk, messages: list[Planned]) -> list[Planned]:
     first, last = _crowded(messages, max(0, most - max(sent.values(), default=0)))
     kept = messages[:first]
     for day, planned in desk.zone.by_day(messages[first:last]):
-        room = most - sent[day]
+        room = most - sent.get(day, 0)
         kept += planned if len(planned) <= room else _thin(desk, planned, room)
     return kept + messages[last:]
 

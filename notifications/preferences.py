@@ -1,6 +1,7 @@
 """What a patient chose: channels, allowed hours, how many messages a day, language."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, insert, select
@@ -35,7 +36,12 @@ class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def hours(self) -> AllowedHours:
-        return AllowedHours(minute_of(self.allowed_from), minute_of(self.allowed_until))
+        return _hours(self.allowed_from, self.allowed_until)
+
+
+@lru_cache(maxsize=1024)
+def _hours(opens: str, closes: str) -> AllowedHours:
+    return AllowedHours(minute_of(opens), minute_of(closes))
 
 
 DEFAULT = Preferences()

@@ -37,7 +37,9 @@ class AllowedHours(msgspec.Struct, frozen=True):
 
     def include(self, minute: int) -> bool:
         """`minute` of the local day."""
-        return (minute - self.opens) % DAY_MINUTES < self.length
+        if self.opens < self.closes:
+            return self.opens <= minute < self.closes
+        return minute >= self.opens or minute < self.closes
 
 
 # The last minutes of allowed hours are kept for retries: what is planned for 20:59 would be handed over at 21:01.
@@ -209,11 +211,11 @@ def place(target: Instant, opens: Instant, closes: Instant, zone: Zone, hours: A
     window opens, since a worker claims a moment after the target, and the window then opens now.
     """
     inside = min(max(target, opens), closes)
-    day, minute = zone.wall(inside)
-    well = hours.include(minute)
+    well = allowed(inside, zone, hours)
     at_target = well if inside == target else allowed(target, zone, hours)
     if well:
         return Placed(inside, "" if inside == target else "window" if at_target else "allowed_hours")
+    day, minute = zone.wall(inside)
     # The allowed hours that ended last, and those that begin next: all others lie behind one of these.
     last = day - 1 if minute < hours.opens else day
     nearest: Instant | None = None
