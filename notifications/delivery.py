@@ -12,6 +12,7 @@ from notifications import alerts, poison
 from notifications.channels import Accepted, Later, Parcel
 from notifications.claiming import BATCH, Claimed, claim
 from notifications.handing import Bridge, LastLook
+from notifications.reach import Address
 from notifications.settling import Sent, Tally, Try, settle
 from notifications.wire import Clock, Turn, Wire
 from notifications.wording import words
@@ -57,11 +58,18 @@ async def send(it: Claimed, wire: Wire, clock: Clock, stands: Callable[[], Await
     settling = Accepted if it.row.key.startswith(alerts.KEYS) else Accepted | Later
     until, tries = it.leased_until - SEND_TAKES, list[Try]()
     for step in it.ladder:
-        outcomes = await asyncio.gather(*(wire.hand_over(to, worded, Turn(clock, until, stands)) for to in step))
-        tries += [Try(address, result) for address, result in zip(step, outcomes, strict=True)]
-        if any(isinstance(result, settling) for result in outcomes):
+        found = await _hand_over(step, worded, wire, Turn(clock, until, stands))
+        tries += found
+        if any(isinstance(it.outcome, settling) for it in found):
             break
     return Sent(it, tuple(tries))
+
+
+async def _hand_over(step: Sequence[Address], worded: Parcel, wire: Wire, turn: Turn) -> list[Try]:
+    if len(step) == 1:  # nearly everybody: no task of its own, which would cost as much as all the rest here
+        return [Try(step[0], await wire.hand_over(step[0], worded, turn))]
+    outcomes = await asyncio.gather(*(wire.hand_over(to, worded, turn) for to in step))
+    return [Try(to, outcome) for to, outcome in zip(step, outcomes, strict=True)]
 
 
 # the loop's one turn

@@ -64,9 +64,7 @@ _HELD = (
     .order_by(due.c.key)  # as reconcile does, so that the two wait for each other instead of for ever
     .with_for_update()
 )
-_DROP = delete(due).where(
-    due.c.clinic_id == bindparam("clinic"), due.c.key == bindparam("key_"), due.c.fence == bindparam("held")
-)
+_DROP = delete(due).where(due.c.clinic_id == bindparam("clinic"), among(due.c.key, "keys"))  # of what _HELD locked
 _KNOWN = select(message.c.id).where(message.c.clinic_id == bindparam("clinic"), among(message.c.id, "ids"))
 _NOTED = select(delivery.c.message_id, delivery.c.fence).where(
     delivery.c.clinic_id == bindparam("clinic"), among(delivery.c.message_id, "ids")
@@ -109,7 +107,7 @@ def _settle_clinic(
             tally.troubled += 1
     it = _sorted_out([one for one in ours if one.trouble is None], confirmed, now, chance)
     if it.ended:
-        db.execute(_DROP, [{"clinic": clinic, "key_": one.row.key, "held": one.fence} for one, _, _ in it.ended])
+        db.execute(_DROP, {"clinic": clinic, "keys": [one.row.key for one, _, _ in it.ended]})
         db.execute(_INSERT_OUTCOME, [_outcome(clinic, *ended, now) for ended in it.ended])
     if it.awaiting:
         db.execute(_AWAIT, [_awaiting(clinic, one, now) for one in it.awaiting])

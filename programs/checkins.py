@@ -122,7 +122,7 @@ _ASKED = (
     update(check_in)
     .where(
         check_in.c.clinic_id == bindparam("clinic"),
-        check_in.c.id == bindparam("check_in"),
+        among(check_in.c.id, "asked"),
         check_in.c.asked_at.is_(None),
     )
     .values(asked_at=bindparam("at"))
@@ -215,7 +215,7 @@ def _rows(db: Connection, statement: Any, clinic: str, **values: object) -> list
 def asked(db: Connection, clinic: str, check_in_ids: Sequence[str], at: Instant) -> None:
     """A provider took the prompt: from now on the check-in is not moved, and is asked about once more at most."""
     if check_in_ids:
-        db.execute(_ASKED, [{"clinic": clinic, "check_in": id, "at": at} for id in check_in_ids])
+        db.execute(_ASKED, {"clinic": clinic, "asked": check_in_ids, "at": at})
 
 
 def questions_of(recorded: Recorded, step: str) -> tuple[Question, ...]:
