@@ -119,7 +119,8 @@ def _oidc(settings: Settings, clock: Clock) -> Oidc | None:
     if not settings.oidc_issuer:
         return None
     back = settings.public_url.rstrip("/") + BACK
-    return Oidc(Provider(settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret, back), clock)
+    names = (settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret)
+    return Oidc(Provider(*names, back, settings.oidc_acr, settings.oidc_amr), clock)
 
 
 def build(settings: Settings, db: Database, clock: Clock, worker: Worker | None) -> Litestar:

@@ -18,7 +18,7 @@ from programs.errors import did_you_mean
 from service.auth.peer import Network, networks
 
 PREFIX = "HOMESTRETCH_"
-LISTS = ("push_hosts", "trusted_proxies", "sms_prefixes")
+LISTS = ("push_hosts", "trusted_proxies", "sms_prefixes", "oidc_acr", "oidc_amr")
 SECRETS = (
     "database_url",
     "migrating_url",
@@ -75,6 +75,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     oidc_client_secret: str = ""
     oidc_name: str = "your organisation"
     """What the button says: Sign in with ..."""
+    oidc_acr: tuple[str, ...] = ()
+    """What the provider calls a sign-in with a second factor (acr), with commas between: it is asked for one of these,
+    and an ID token that says another is refused. Without this and the next, our own second factor follows."""
+    oidc_amr: tuple[str, ...] = ()
+    """The same by how somebody signed in there (amr), where the provider says that: mfa,hwk"""
     push_hosts: tuple[str, ...] = ()
     """Push services beyond the usual, with commas between: push.example.org,.example.net"""
     vapid_key: str = ""
@@ -222,7 +227,8 @@ def _apart(it: Settings, names: tuple[str, ...]) -> str:
 def _contradictions_of_provider(it: Settings) -> list[str]:
     if it.oidc_issuer and not _is_safe(it.oidc_issuer):
         return [f"{PREFIX}OIDC_ISSUER: expected an address such as https://login.example.org"]
-    return []
+    useless = [name for name in ("oidc_acr", "oidc_amr") if getattr(it, name) and not it.oidc_issuer]
+    return [f"{PREFIX}{name.upper()}: is of no use without {PREFIX}OIDC_ISSUER" for name in useless]
 
 
 def _is_safe(url: str) -> bool:

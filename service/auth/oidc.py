@@ -1,7 +1,8 @@
 """Sign-in at the clinic's own provider (OpenID Connect): code with PKCE, and the checks of what comes back.
 
-It says whom the provider vouches for; whether we know them is console/elsewhere.py. The provider's own rules are then
-the second factor. Only signatures of an asymmetric key are taken, whatever a token says of itself.
+It says whom the provider vouches for, and whether by a second factor that the operator named; whether we know them, and
+our own second factor where none was named, is console/sign_in.py. Only signatures of an asymmetric key are taken,
+whatever a token says of itself.
 """
 
 import hmac
@@ -20,7 +21,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from programs.instants import HOUR, SECOND, Instant
+from programs.instants import HOUR, MINUTE, SECOND, Instant
 from service.auth.tickets import State
 from service.clock import Clock
 
@@ -29,6 +30,7 @@ _HASHES = {"256": sha256, "384": sha384, "512": sha512}
 LEEWAY = 60  # seconds that clocks may differ
 PATIENCE = aiohttp.ClientTimeout(total=10)
 LARGEST = 512 * 1024
+RECENT = 10 * MINUTE  # as long as a sign-in is fresh here
 BACK = "/sign-in/elsewhere/back"
 
 
@@ -37,20 +39,28 @@ class Denied(Exception):
 
 
 class Provider(msgspec.Struct, frozen=True):
-    """`secret` is "" for a client that has none. `back` is our own page, as the provider knows it."""
+    """`secret` is "" for a client that has none. `back` is our own page, as the provider knows it. `acr` and `amr` are
+    what it says of a sign-in with a second factor; none where it may not have asked for one."""
 
     issuer: str
     client_id: str
     secret: str
     back: str
+    acr: tuple[str, ...] = ()
+    amr: tuple[str, ...] = ()
+
+    @property
+    def is_strong(self) -> bool:
+        return bool(self.acr or self.amr)
 
 
 class Vouched(msgspec.Struct, frozen=True):
-    """`email` is "" unless the provider has verified it."""
+    """`email` is "" unless the provider has verified it. Where it is not `strong`, one factor is all that was shown."""
 
     issuer: str
     subject: str
     email: str
+    strong: bool = False
 
 
 class Directory(msgspec.Struct, frozen=True):
@@ -77,6 +87,7 @@ class Oidc:
             nonce=secrets.token_urlsafe(32),
             verifier=secrets.token_urlsafe(48),
             then=then,
+            since=self._clock.now() - (0 if then else RECENT),
         )
         address = prepare_grant_uri(
             found.authorization_endpoint,
@@ -89,6 +100,8 @@ class Oidc:
             code_challenge=create_s256_code_challenge(state.verifier),
             code_challenge_method="S256",
             prompt="login" if then else None,
+            acr_values=" ".join(self._it.acr) or None,
+            max_age=RECENT // SECOND if self._it.is_strong else None,
         )
         return address, state
 
@@ -103,7 +116,7 @@ class Oidc:
         found = await self._find()
         tokens = await self._redeem(found, came_back["code"], state.verifier)
         keys = _signing(await _fetch("GET", found.jwks_uri))
-        return vouched(self._it, tokens, keys, state.nonce, self._clock.now())
+        return vouched(self._it, tokens, keys, state, self._clock.now())
 
     async def _find(self) -> Directory:
         if self._directory is None or self._directory[1] <= self._clock.now():
@@ -137,7 +150,7 @@ def _signing(keys: Mapping[str, Any]) -> dict[str, Any]:
     return {"keys": [it for it in known if it.get("kty") in ("RSA", "EC", "OKP") and it.get("use", "sig") == "sig"]}
 
 
-def vouched(it: Provider, tokens: Mapping[str, Any], keys: Mapping[str, Any], nonce: str, now: Instant) -> Vouched:
+def vouched(it: Provider, tokens: Mapping[str, Any], keys: Mapping[str, Any], state: State, now: Instant) -> Vouched:
     """Whom this ID token is about, if it is the provider's, for us, of this sign-in, and of now. Raises Denied."""
     registry = jwt.JWTClaimsRegistry(
         now=now // SECOND,
@@ -147,7 +160,7 @@ def vouched(it: Provider, tokens: Mapping[str, Any], keys: Mapping[str, Any], no
         sub={"essential": True},
         exp={"essential": True},
         iat={"essential": True},
-        nonce={"essential": True, "value": nonce},
+        nonce={"essential": True, "value": state.nonce},
     )
     try:
         token = jwt.decode(tokens["id_token"], KeySet.import_key_set(dict(keys)), algorithms=list(ALGORITHMS))  # type: ignore[arg-type]
@@ -157,11 +170,13 @@ def vouched(it: Provider, tokens: Mapping[str, Any], keys: Mapping[str, Any], no
     claims = token.claims
     _check_party(it, claims)
     _check_access_token(str(token.header["alg"]), claims, tokens)
+    if it.is_strong:
+        _check_strength(it, claims, state.since)
     subject, email = claims["sub"], claims.get("email")
     if not isinstance(subject, str) or not 1 <= len(subject) <= 255:
         raise Denied("the subject is none")
     verified = claims.get("email_verified") is True and isinstance(email, str)
-    return Vouched(it.issuer, subject, str(email) if verified else "")
+    return Vouched(it.issuer, subject, str(email) if verified else "", it.is_strong)
 
 
 def _check_party(it: Provider, claims: Mapping[str, Any]) -> None:
@@ -169,6 +184,19 @@ def _check_party(it: Provider, claims: Mapping[str, Any]) -> None:
     several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
     if claims.get("azp", None if several else it.client_id) != it.client_id:
         raise Denied("the ID token was given to another")
+
+
+def _check_strength(it: Provider, claims: Mapping[str, Any], since: Instant) -> None:
+    """What is not said counts as not done. The time as well: else whoever finds an open desk, at which our session has
+    ended, were let in by the provider's."""
+    if it.acr and claims.get("acr") not in it.acr:
+        raise Denied("the provider did not say that a second factor was used (acr)")
+    ways = claims.get("amr")
+    if it.amr and not (isinstance(ways, list) and any(way in it.amr for way in ways)):
+        raise Denied("the provider did not say that a second factor was used (amr)")
+    at = claims.get("auth_time")
+    if not isinstance(at, int | float) or isinstance(at, bool) or at + LEEWAY < since // SECOND:
+        raise Denied("the provider did not say that somebody signed in just now (auth_time)")
 
 
 def _check_access_token(alg: str, claims: Mapping[str, Any], tokens: Mapping[str, Any]) -> None:

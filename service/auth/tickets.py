@@ -1,7 +1,8 @@
 """Single-use steps on somebody's way in: 256 random bits, of which only the hash is kept, with what must be remembered.
 
-A ticket opens nothing. An invitation leads to a password and a second factor; a password that was right to the second
-factor; a passkey's challenge and a sign-in elsewhere (OIDC) to their answer; a factor that is being set up to its use.
+A ticket opens nothing. An invitation leads to a password and a second factor; a password that was right, or a
+provider's word, to the second factor ("password"); a passkey's challenge and a sign-in elsewhere (OIDC) to their
+answer; a factor that is being set up to its use.
 """
 
 import secrets
@@ -38,6 +39,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     verifier: str = ""
     state: str = ""
     then: str = ""  # the page that was asked for
+    since: Instant = 0  # a provider must have asked who is there no longer ago
 
 
 class Ticket(msgspec.Struct, frozen=True):

@@ -132,9 +132,11 @@ async def begin_passkey(request: PageRequest) -> Response[str]:
     here, site = await fresh_clinician(request), site_of(request)
     if site is None:
         return await _page(request, here, Invalid("passkey", "needs this server to have a name"))
+    it: Staff = await here.db.read(staff.staff_of, here.who)
+    if it.password is None:  # it opens alone: whom the provider puts out would still come in
+        return await _page(request, here, Invalid("passkey", "is not for who signs in at their provider"))
     state = State(challenge=passkeys.new_challenge())
     code = await here.db.write(tickets.make_ticket, "factor", here.who, state, here.now)
-    it: Staff = await here.db.read(staff.staff_of, here.who)
     keys: list[Kept] = await here.db.read(staff.passkeys_of, here.who)
     options = passkeys.to_make(site, here.who, it.email, state.challenge, [one.key for one in keys])
     return page("passkey", here=here, code=code, options=options, label=label_of(request), script="passkeys.js")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from litestar import Response
+from litestar.datastructures import Cookie
 
 from programs.instants import Instant
 from service import audit
@@ -55,8 +56,11 @@ async def entering_of(request: PageRequest, use: Use) -> Ticket | None:
 
 
 def entered(request: PageRequest, token: str, then: str = "") -> Response[str]:
-    told = (cookies.of_session(request, token), cookies.gone(request, ENTERING), cookies.of_browser(request))
-    return go(then or "/clinic", *told)
+    return go(then or "/clinic", *arrived(request, token))
+
+
+def arrived(request: PageRequest, token: str) -> tuple[Cookie, ...]:
+    return (cookies.of_session(request, token), cookies.gone(request, ENTERING), cookies.of_browser(request))
 
 
 def site_of(request: PageRequest) -> passkeys.Site | None:

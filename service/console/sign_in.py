@@ -12,6 +12,7 @@ from litestar.params import FromQuery
 from sqlalchemy import Connection
 
 from programs import walls
+from programs.errors import Invalid
 from programs.instants import Instant
 from service.auth import limits, passkeys, second_factor, staff, tickets
 from service.auth.limits import SignIn
@@ -21,10 +22,10 @@ from service.auth.tickets import NOBODY, State, Ticket
 from service.auth.tokens import DEVICE, make_token
 from service.care import Who
 from service.console import cookies
-from service.console.arriving import Coming, attempt_of, coming_of, entered, entering_of, site_of, write
+from service.console.arriving import Coming, arrived, attempt_of, coming_of, entered, entering_of, site_of, write
 from service.console.cookies import COOKIE, ENTERING, desk_of, sent
 from service.console.forms import PageRequest, typed
-from service.console.pages import go, page, say
+from service.console.pages import go, page, qr, say
 from service.console.phones import leave
 from service.errors import NOT_FOR_YOU, Refused
 
@@ -35,7 +36,8 @@ DEMO = (("Ada, a patient", "demo-ada"), ("Ben, a clinician", "demo-ben"), ("Cleo
 WRONG = "E-mail and password do not go together. Check both, and try again."
 NO_CODE = "This code does not fit. Use the newest one that your app shows; each is good once."
 NOT_KNOWN = (
-    "That did not sign you in. You must have been invited with the same e-mail address, and it must be verified."
+    "That did not sign you in. You must have been invited with the same e-mail address, it must be verified, and a "
+    "password alone may not be enough there."
 )
 UNREACHED = "That sign-in does not answer as it should. Please try again in a while."
 NO_PASSKEY = "This passkey did not sign you in. Try again, or use your password."
@@ -95,6 +97,8 @@ async def second(request: PageRequest) -> Response[str]:
         return _page(request, 403, TOO_LATE)
     now, it = desk.clock.now(), await desk.db.read(staff.staff_of, entering.who)
     await desk.db.write(limits.try_sign_in, attempt_of(request, it.email, it), now)
+    if entering.state.secret:
+        return await _begin_codes(request, entering, it, form["one_time_code"])
     proof = Proof(form["code"], form["passkey"])
     key = await _signed(request, entering, proof.passkey) if proof.passkey else None
     if key is not None and key[0].who.id != it.who.id:
@@ -106,6 +110,38 @@ async def second(request: PageRequest) -> Response[str]:
         _refuse(request, it.who, "second factor")
         return await _second_page(request, entering, 403, NO_PASSKEY if proof.passkey else NO_CODE)
     return entered(request, token, entering.state.then)
+
+
+async def _begin_codes(request: PageRequest, entering: Ticket, it: Staff, code: str) -> Response[str]:
+    """Of somebody who comes from the provider and has no second factor here yet: its first code is the proof."""
+    now, recovery = desk_of(request).clock.now(), second_factor.make_recovery_codes()
+    step = second_factor.step_of(entering.state.secret, code, 0, now)
+    if step is None:
+        problem = Invalid("one_time_code", "does not fit", "Type the newest six digits your app shows for Homestretch.")
+        return _codes_page(entering, it, problem)
+    attempt, coming = attempt_of(request, it.email, it), coming_of(request, now)
+    token = await write(request, _enter_with_codes, attempt, entering, step, recovery, coming)
+    if token is None:
+        return _page(request, 403, TOO_LATE)
+    shown = page("recovery_codes", here=None, codes=recovery, then=entering.state.then or "/clinic")
+    shown.cookies += arrived(request, token)
+    return shown
+
+
+def _enter_with_codes(
+    db: Connection, attempt: SignIn, entering: Ticket, step: int, recovery: list[str], coming: Coming
+) -> str | None:
+    walls.enter(db, entering.who.clinic)
+    it = staff.staff_of(db, entering.who)
+    token = None if _has_second(db, it) else _enter(db, it, attempt, entering, None, coming)
+    if token is not None:
+        staff.keep_totp(db, it.who, entering.state.secret, step, coming.now)
+        staff.keep_recovery_codes(db, it.who, recovery, coming.now)
+    return token
+
+
+def _has_second(db: Connection, it: Staff) -> bool:
+    return it.totp is not None or bool(staff.passkeys_of(db, it.who))
 
 
 def _enter_by_second(
@@ -227,18 +263,26 @@ async def come_back(request: PageRequest) -> Response[str]:
     except Denied as denied:
         log.warning("the provider: %s", denied)
         return _page(request, 403, NOT_KNOWN)
-    token = await write(request, _enter_from_elsewhere, it, attempt_of(request, "", None), coming_of(request, now))
-    if token is None:
+    attempt, then = attempt_of(request, "", None), entering.state.then
+    made = await write(request, _enter_from_elsewhere, it, attempt, then, coming_of(request, now))
+    if made is None:
         known: Staff | None = await desk.db.read(_claimant, it)
         _refuse(request, known.who if known else None, "provider")
         return _page(request, 403, NOT_KNOWN)
-    return entered(request, token, entering.state.then)
+    return entered(request, made, then) if it.strong else go("/sign-in/second", cookies.of_entering(request, made))
 
 
-def _enter_from_elsewhere(db: Connection, it: Vouched, attempt: SignIn, coming: Coming) -> str | None:
+def _enter_from_elsewhere(db: Connection, it: Vouched, attempt: SignIn, then: str, coming: Coming) -> str | None:
+    """The session's token; where the provider may have asked for a password alone, a ticket to our own second factor.
+    With it goes the secret of one for whoever has none yet: no other way leads to that without one."""
     known = _vouched_for(db, it)
     if known is None or known.ended_at is not None:
         return None
+    if not it.strong:
+        walls.enter(db, known.who.clinic)
+        secret = "" if _has_second(db, known) else second_factor.make_secret()
+        state = State(challenge=passkeys.new_challenge(), secret=secret, then=then)
+        return tickets.make_ticket(db, "password", known.who, state, coming.now)
     limits.signed_in(db, attempt, coming.now)
     return staff.open_session(db, known.who, coming.replaced, coming.label, coming.now)
 
@@ -323,10 +367,18 @@ def _page(request: PageRequest, status: int = 200, problem: str = "", email: str
 async def _second_page(request: PageRequest, entering: Ticket, status: int = 200, problem: str = "") -> Response[str]:
     db, site = desk_of(request).db, site_of(request)
     it: Staff = await db.read(staff.staff_of, entering.who)
+    if entering.state.secret:
+        return _codes_page(entering, it)
     keys: list[Kept] = await db.read(staff.passkeys_of, entering.who) if site else []
     options = passkeys.to_sign(site, entering.state.challenge, [k.key for k in keys]) if site and keys else ""
     shown = {"problem": problem, "options": options, "totp": it.totp is not None}
     return page("second", status, here=None, script="passkeys.js", **shown)
+
+
+def _codes_page(entering: Ticket, it: Staff, error: Invalid | None = None) -> Response[str]:
+    secret = entering.state.secret
+    shown = {"qr": qr(second_factor.uri(secret, it.email)), "secret": second_factor.spaced(secret), "error": error}
+    return page("second_begun", 422 if error else 200, here=None, **shown)
 
 
 ROUTES = [

@@ -1,4 +1,4 @@
-"""The clinic's own sign-in: oidc-provider-mock, a real server on loopback, where anybody may say who they are."""
+"""The clinic's own sign-in: oidc-provider-mock, a real server on loopback, where anybody says who they are, and how."""
 
 import warnings
 from collections.abc import Iterator, Mapping
@@ -28,8 +28,10 @@ def provider() -> Iterator[str]:
         yield f"http://localhost:{server.server_port}"
 
 
-def sign_in_there(address: str, sub: str) -> httpx.URL:
-    """Where the provider sends the browser of somebody who signed in as `sub`."""
+def sign_in_there(address: str, sub: str, **how: object) -> httpx.URL:
+    """Where the provider sends the browser of somebody who signed in as `sub`; `how` is said in the ID token too."""
+    claims = {name: value for name, value in {**EVERYBODY[sub], **how}.items() if value is not None}
+    assert httpx.put(str(httpx.URL(address).join(f"/users/{sub}")), json=claims).status_code == 204
     reply = httpx.post(address, data={"sub": sub}, follow_redirects=False)
     assert reply.status_code == 302, reply.text
     return httpx.URL(reply.headers["location"])

@@ -43,6 +43,8 @@ def test_every_setting_is_read_from_its_variable() -> None:
             "HOMESTRETCH_OIDC_CLIENT_ID": "homestretch",
             "HOMESTRETCH_OIDC_CLIENT_SECRET": "a secret",
             "HOMESTRETCH_OIDC_NAME": "Example",
+            "HOMESTRETCH_OIDC_ACR": "two, urn:three",
+            "HOMESTRETCH_OIDC_AMR": "mfa hwk",
             "HOMESTRETCH_PUSH_HOSTS": "push.example.org, .example.net",
             "HOMESTRETCH_VAPID_KEY": "a key",
             "HOMESTRETCH_VAPID_SUBJECT": "mailto:ops@example.org",
@@ -66,6 +68,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
     )
     assert (it.port, it.demo, it.push_hosts, it.smtp_port) == (9000, True, ("push.example.org", ".example.net"), 465)
     assert it.allowed.hosts == ("push.example.org", ".example.net")
+    assert (it.oidc_acr, it.oidc_amr) == (("two", "urn:three"), ("mfa", "hwk"))
     assert it.allowed.loopback
     assert (it.allowed.sms_services, it.allowed.sms_prefixes) == (("sms",), ("+34", "+351"))
     defaults = Settings()
@@ -105,6 +108,8 @@ def test_a_name_mistyped_is_refused_with_the_one_meant() -> None:
         ("PUBLIC_URL", "ftp://example.org"),
         ("PUBLIC_URL", "http://aftercare.example.org"),
         ("OIDC_ISSUER", "https://login.example.org"),
+        ("OIDC_ACR", "strong, of no provider"),
+        ("OIDC_AMR", "mfa"),
         ("DATABASE_URL", "mysql://localhost/x"),
         ("PUSH_HOSTS", "https://push.example.org"),
         ("VAPID_KEY", "a key without a subject"),
