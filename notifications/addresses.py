@@ -6,9 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, case, func, insert, null, or_, select, text, update
 
-from notifications.channels.addresses import FORMS
+from notifications import stops
+from notifications.channels.addresses import FORMS, SmsAddress
 from notifications.reach import Address, Known
-from notifications.tables import address, delivery, endpoint, message
+from notifications.tables import address, delivery, endpoint, horizon, message
 from programs import walls
 from programs.errors import NoSuchRecord
 from programs.ids import derived_id
@@ -93,6 +94,26 @@ _PASSED_ON = (
         address.c.gone_at.is_(None),
     )
     .values(gone_at=bindparam("now"), gone_reason="passed on")
+    .returning(address.c.person_id)
+)
+_END = (
+    update(address)
+    .where(
+        address.c.clinic_id == bindparam("clinic"),
+        address.c.device_id == bindparam("device"),
+        or_(address.c.gone_at.is_(None), address.c.gone_reason == stops.STOPPED),
+    )
+    .values(
+        gone_at=bindparam("now"),
+        gone_reason=case((address.c.gone_at.is_(None), "the device was ended"), else_=stops.STOPPED_BESIDES),
+    )
+    .returning(address.c.person_id)
+)
+# The mark of a patient's agenda, which is looked at right before each send (handing.py).
+_LOOK_AGAIN = (
+    update(horizon)
+    .where(horizon.c.clinic_id == bindparam("clinic"), among(horizon.c.patient_id, "people"))
+    .values(planned_until=horizon.c.planned_until + 1)
 )
 
 
@@ -102,11 +123,13 @@ def put_address(
     """Add an address, or renew one under its id. Raises NoSuchRecord for the id of somebody else's address.
 
     An endpoint or token of a push service is one phone: whoever had it before, here or in another clinic, has it no
-    longer. Whoever has it now is not told that somebody did.
+    longer. Whoever has it now is not told that somebody did. A number that said stop is kept, and not written to.
     """
     mine = (address.c.clinic_id == clinic) & (address.c.id == id)
     renewed = {"channel": channel, "value": value, "added_at": now, "gone_at": None, "gone_reason": None}
     renewed |= {"device_id": None, "endpoint": _take_over(db, clinic, id, _held(channel, value), now)}
+    if channel == SmsAddress.kind and stops.stands(db, clinic, value["number"]):
+        renewed |= {"gone_at": now, "gone_reason": stops.STOPPED}
     done = db.execute(update(address).where(mine, address.c.person_id == person).values(**renewed, **_heard(value)))
     if done.rowcount == 1:
         return
@@ -144,7 +167,8 @@ def _take_over(db: Connection, clinic: str, id: str, held: str, now: Instant) ->
     if (before, address_id) != (clinic, id):
         db.execute(_HOLD, {"which": key, "taker": clinic, "as": id})
         walls.enter(db, before)
-        db.execute(_PASSED_ON, {"clinic": before, "address": address_id, "held": key, "now": now})
+        lost = db.execute(_PASSED_ON, {"clinic": before, "address": address_id, "held": key, "now": now})
+        _look_again(db, before, lost.scalars().all())
         walls.enter(db, clinic)
     return key
 
@@ -156,8 +180,14 @@ def tie(db: Connection, clinic: str, id: str, device: str) -> None:
 
 def end_with_device(db: Connection, clinic: str, device: str, now: Instant) -> None:
     """The phone was signed out, lost or passed on: nothing is sent to where it was reached."""
-    through = (address.c.clinic_id == clinic) & (address.c.device_id == device) & address.c.gone_at.is_(None)
-    db.execute(update(address).where(through).values(gone_at=now, gone_reason="the device was ended"))
+    lost = db.execute(_END, {"clinic": clinic, "device": device, "now": now})
+    _look_again(db, clinic, lost.scalars().all())
+
+
+def _look_again(db: Connection, clinic: str, people: Sequence[str]) -> None:
+    """What a worker has in hand for them is not handed over any more, but claimed anew: where to is another matter."""
+    if people:
+        db.execute(_LOOK_AGAIN, {"clinic": clinic, "people": people})
 
 
 def living(db: Connection, clinic: str, people: Sequence[str]) -> dict[str, list[Address]]:
@@ -215,4 +245,5 @@ def stop_mail(db: Connection, message_id: str, now: Instant) -> tuple[str, str] 
     walls.enter(db, clinic)
     mailboxes = [it for it in living(db, clinic, [person]).get(person, ()) if it.channel == "email"]
     give_up(db, [(clinic, it.id, STOPPED, it.added_at) for it in mailboxes], now)
+    _look_again(db, clinic, [person] if mailboxes else [])
     return (clinic, person) if mailboxes else None

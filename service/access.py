@@ -92,6 +92,7 @@ LINES: Mapping[str, Line] = {
     "GET /api/v1/clinics/{clinic}/patients/{id}/agenda": Line(STAFF, "read agenda", "patient:id"),
     "POST /api/v1/clinics/{clinic}/patients/{id}/agenda": Line(STAFF, "read agenda", "patient:id"),
     "GET /api/v1/clinics/{clinic}/messages/{id}": Line(STAFF, "read agenda", "message:id"),
+    "POST /api/v1/clinics/{clinic}/text-replies": Line(ADMIN, "report text replies"),
     "GET /api/v1/clinics/{clinic}/patients/{id}/messages": Line(STAFF, "read agenda", "patient:id"),
     "GET /api/v1/clinics/{clinic}/patients/{id}/adherence": Line(STAFF, "read adherence", "patient:id"),
     "GET /api/v1/clinics/{clinic}/adherence": Line(STAFF, "read adherence"),

@@ -9,10 +9,11 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import Connection
 
-from notifications import addresses, alerts, outbox, preferences, receipts, snoozes
+from notifications import addresses, alerts, outbox, preferences, receipts, snoozes, stops
 from notifications.agenda import bout_subject, reminded_every
 from notifications.preferences import Preferences
 from notifications.receipts import Receipt
+from notifications.stops import Meaning
 from notifications.timing import EPOCH_DAY, zone, zone_names
 from programs import (
     activities,
@@ -150,6 +151,20 @@ def put_address(
     addresses.put_address(db, who.clinic, person, id, channel, value, now)
     if who.kind == "patient":
         _follow(db, who, "put address", person, id, now)
+
+
+def hear_text(db: Connection, who: Who, number: str, text: str, now: Instant) -> Meaning:
+    """Somebody answered a text message, as their provider tells us: what they meant, whoever they are.
+
+    Of words that mean neither, and of a number nobody here has, nothing is kept.
+    """
+    meant = stops.meaning(text)
+    if meant == "nothing":
+        return meant
+    change, deed = (stops.stop, "stop text messages") if meant == "stop" else (stops.start, "start text messages")
+    for it in change(db, who.clinic, number, now):
+        _follow(db, who, deed, it.person, it.address, now)
+    return meant
 
 
 def change_settings(db: Connection, who: Who, changed: Mapping[str, object], now: Instant) -> ClinicSettings:

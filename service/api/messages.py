@@ -2,26 +2,31 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
-from litestar import get
+from litestar import get, post
 from litestar.response.base import ASGIResponse
-from msgspec import field
+from msgspec import Meta, field
 from sqlalchemy import Connection
 
 from notifications import history
 from notifications.explain import ending
 from notifications.history import Story
+from notifications.stops import Meaning
 from notifications.timing import Zone, zone
 from programs import people
 from programs.instants import DAY, Instant
+from service import care
 from service.api.agenda import ReasonOut, Subject, reason_out, subject_out
 from service.api.call import ApiRequest, at_clinic
 from service.api.doc import Doc
-from service.api.wire import Moment, Out, instant, local, maybe_stamp, stamp
+from service.api.wire import Body, Moment, Out, instant, local, maybe_stamp, stamp
+from service.care import Who
 from service.errors import Wrong, invalid
 
 USUAL_BACK, USUAL_AHEAD, LONGEST = 14 * DAY, 3 * DAY, 92 * DAY
+NUMBER = r"^\+[1-9][0-9]{7,14}$(?!\n)"
 
 
 class MessagesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -90,6 +95,19 @@ class StoriesOut(Out, frozen=True, kw_only=True):
     items: Sequence[StoryOut]
 
 
+class TextReplyIn(Body, frozen=True, kw_only=True):
+    """What somebody answered to a text message. Only STOP, START and their like change anything; no text is kept."""
+
+    number: Annotated[str, Meta(pattern=NUMBER, description="Who answered: a plus sign and digits, as +34600111222.")]
+    text: Annotated[str, Meta(max_length=2000, description="The whole answer.")]
+
+
+class TextReplyOut(Out, frozen=True, kw_only=True):
+    """What the words mean. Whether anybody here has that number is not said."""
+
+    understood: Meaning
+
+
 @get("/clinics/{clinic:str}/messages/{id:str}", doc=Doc(gives=StoryOut))
 async def get_message(request: ApiRequest) -> ASGIResponse:
     """The whole story of one message to a patient: why it was planned for that instant, what was merged into it, every
@@ -103,6 +121,23 @@ async def list_messages(request: ApiRequest) -> ASGIResponse:
     """A patient's messages, sent or not, the latest first, each with its whole story."""
     call = await at_clinic(request)
     return await call.read(_list, call.who.clinic, call.id(), *call.query(MessagesQuery).span(call.now))
+
+
+@post(
+    "/clinics/{clinic:str}/text-replies",
+    status_code=200,
+    doc=Doc(takes=TextReplyIn, gives=TextReplyOut, idempotent=False),
+)
+async def hear_text(request: ApiRequest) -> ASGIResponse:
+    """For the program that gets the answers to text messages: a number that says STOP gets none from this clinic any
+    more, until it says START. Telling it twice changes nothing."""
+    call = await at_clinic(request)
+    it = await call.body(TextReplyIn)
+    return await call.change(_hear, call.who, it, call.now)
+
+
+def _hear(db: Connection, who: Who, it: TextReplyIn, now: Instant) -> TextReplyOut:
+    return TextReplyOut(understood=care.hear_text(db, who, it.number, it.text, now))
 
 
 def _one(db: Connection, clinic: str, id: str) -> StoryOut:
@@ -141,4 +176,4 @@ def _out(it: Story, clock: Zone) -> StoryOut:
     )
 
 
-ROUTES = (get_message, list_messages)
+ROUTES = (get_message, list_messages, hear_text)

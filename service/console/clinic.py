@@ -32,7 +32,7 @@ from service.care import Who
 from service.console.doors import clinician_here
 from service.console.forms import PageRequest, typed
 from service.console.pages import go, page
-from service.console.words import STOPPED_MAIL, UNREACHED, plan_state, say_date, say_finding, say_silence
+from service.console.words import STOPPED, UNREACHED, plan_state, say_date, say_finding, say_silence
 
 MOST_FLAGS = 1_000
 PATIENTS_A_PAGE = 50
@@ -139,7 +139,7 @@ def why_unreachable(known: Sequence[Known], zone_name: str, now: Instant) -> str
     if silent:
         first = min(it.silent(now) or now for it in silent)
         return say_silence(first, max(it.address.unconfirmed for it in silent), zone_name)
-    return STOPPED_MAIL if any(it.why == addresses.STOPPED for it in known) else UNREACHED["no_address"]
+    return next((STOPPED[it.why] for it in known if it.why in STOPPED), UNREACHED["no_address"])
 
 
 def _why_unreached(rows: Iterable[Row]) -> str:

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
-from notifications import explain
+from notifications import addresses, explain, stops
 from notifications.agenda import Reason
 from notifications.history import Story
 from notifications.timing import zone
@@ -61,7 +61,10 @@ UNREACHED = {
     "expired": "it could not be sent in time",
     "quarantined": "a fault of the software kept it from being sent; whoever runs the server has been told",
 }
-STOPPED_MAIL = "stopped e-mail, and nothing else works"
+STOPPED = {
+    addresses.STOPPED: "stopped e-mail, and nothing else works",
+    stops.STOPPED: "stopped text messages, and nothing else works",
+}
 LATES = {"catch_up": "ask while its window is open", "shift": "give it a later window", "skip": "do not ask"}
 STANDINGS = {"gone": "not used any more", "silent": "taken, but never confirmed", "ok": "works, as far as we know"}
 

@@ -73,6 +73,7 @@ DEEDS = (
     Deed(care.follow_up, BEN, ("s1-day1", "Phoned.", NOON + 3 * DAY), "follow up unanswered check-in", "s1-day1"),
     Deed(care.break_glass, OUTSIDE, ("ada", "She rang about a bleed; Ben is away.", LATER), "break glass", MADE),
     Deed(care.change_settings, BEN, ({"minutes_a_day": 20}, LATER), "change settings", "minutes_a_day"),
+    Deed(care.hear_text, BEN, ("+34600111222", "STOP", LATER), "stop text messages", "ada-text"),
     Deed(care.choose, ADA, (CALM, LATER), "change preferences", "ada"),
     Deed(care.snooze, ADA, ("told", LATER + 2 * HOUR, "", LATER), "snooze message", "told"),
     Deed(care.add_activity, ADA, ("ada", "a1", "Stairs", LATER), "add activity", "a1"),
@@ -108,6 +109,7 @@ async def clinic(database: Database) -> Database:
         care.save_program(db, BEN, Template("theirs", "Hips", terms().prescriptions), NOON)
         care.answer(db, ADA, "s0-evening", {"rf_bleed": True}, NOON, NOON)
         care.add_activity(db, ADA, "ada", "a0", "Shoes", NOON)
+        care.put_address(db, ADA, "ada", "ada-text", "sms", {"number": "+34600111222", "service": "sms"}, NOON)
         care.put_exercise(db, BEN, "heel_raise", 0, OWN, NOON)
 
     await database.write(tell)

@@ -54,6 +54,7 @@ GET /api/v1/clinics/{clinic}/patients/{id}/agenda
 POST /api/v1/clinics/{clinic}/patients/{id}/agenda
 GET /api/v1/clinics/{clinic}/messages/{id}
 GET /api/v1/clinics/{clinic}/patients/{id}/messages
+POST /api/v1/clinics/{clinic}/text-replies
 GET /api/v1/clinics/{clinic}/patients/{patient}/plans
 POST /api/v1/clinics/{clinic}/patients/{patient}/plans
 PUT /api/v1/clinics/{clinic}/patients/{patient}/plans/{id}
@@ -185,7 +186,9 @@ def test_every_operation_is_named_described_and_answered() -> None:
 def test_changes_say_which_version_and_posts_may_be_sent_again() -> None:
     for method, path, it in operations():
         headers = {one["name"]: one["required"] for one in it["parameters"] if one["in"] == "header"}
-        if method == "POST" and not path.endswith(("/agenda", "/enrolment", "/redeem", "/keys", "/erasure/approve")):
+        if method == "POST" and not path.endswith(
+            ("/agenda", "/enrolment", "/redeem", "/keys", "/erasure/approve", "/text-replies")
+        ):
             assert headers["Idempotency-Key"] is False
         unversioned = {"addresses", "devices", "keys", "settings", "preferences"}.intersection(path.split("/"))
         new_or_changed = method == "PUT" and "/exercises/" in path  # without If-Match it is a new one

@@ -124,6 +124,7 @@ CASES = (
     Case("POST", f"{CLINIC_PATH}/triage/watch", ANA, {"chain": ["cleo", "on-call"]}),
     Case("POST", f"{CLINIC_PATH}/triage/on-call", ANA, {"mailbox": "oncall@example.org"}),
     Case("POST", f"{CLINIC_PATH}/triage/switch", ANA, {"on": False, "reason": "not assessed yet"}),
+    Case("POST", f"{CLINIC_PATH}/text-replies", ANA, {"number": "+34600111222", "text": "STOP"}),
     Case("GET", f"{CLINIC_PATH}/questions", BEN),
     Case("GET", f"{CLINIC_PATH}/check-in-form?step=day1&muscles=TFL", BEN),
     Case("GET", f"{CLINIC_PATH}/patients/ada/outcomes", BEN),

@@ -115,6 +115,7 @@ ROWS: Mapping[str, Row] = {
     f"GET {API}/protocols/{{id}}": Row("staff", key=True, fixed={"id": "0"}),
     f"POST {API}/protocols/{{id}}/approve": Row("staff", fixed={"id": "0"}, ok=(200, 409)),
     f"PATCH {API}/settings": Row("admin", body={"clinicians_see_all": False}),
+    f"POST {API}/text-replies": Row("admin", key=True, body={"number": "+34600111222", "text": "STOP"}),
     f"GET {API}/break-glass": Row("admin"),
     f"GET {API}/keys": Row("admin"),
     f"POST {API}/keys": Row("admin", body={"name": "Calendar", "verbs": ["read patients"]}, ok=(200, 409)),
