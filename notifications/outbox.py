@@ -9,14 +9,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
-from sqlalchemy import Connection, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, case, delete, insert, select, update
 
 from notifications import book, reach, receipts
 from notifications.agenda import Agenda, Facts, Planned, agenda
 from notifications.book import PENDING, Row
 from notifications.tables import LANES, NEVER, SET_ASIDE, due, horizon, message, outcome
 from notifications.timing import spread, zone
-from programs import checkins, people, rollup, walls
+from programs import checkins, people, rollup
 from programs.aftercare import is_to_be_shifted
 from programs.ids import derived_id
 from programs.instants import DAY, HOUR, SECOND, Instant
@@ -114,22 +114,6 @@ _BEHIND = (
     .order_by(horizon.c.planned_until, horizon.c.clinic_id, horizon.c.patient_id)
     .limit(bindparam("count"))
 )
-_ENDED = (outcome.c.clinic_id == message.c.clinic_id) & (outcome.c.message_id == message.c.id)
-_NOWHERE = (
-    select(func.count())
-    .select_from(message)
-    .where(
-        message.c.clinic_id == bindparam("clinic"),
-        ~select(outcome.c.message_id).where(_ENDED).exists(),
-        ~select(due.c.message_id).where(PENDING).exists(),
-    )
-)
-_TWICE = (
-    select(func.count())
-    .select_from(due)
-    .join(outcome, (outcome.c.clinic_id == due.c.clinic_id) & (outcome.c.message_id == due.c.message_id))
-    .where(due.c.clinic_id == bindparam("clinic"))
-)
 _subjects = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
@@ -203,15 +187,6 @@ def behind(db: Connection, now: Instant, count: int) -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
     for clinic, patient in db.execute(_BEHIND, {"until": now + HORIZON // 2, "count": count}):
         found[clinic].append(patient)
-    return found
-
-
-def unaccounted(db: Connection) -> int:
-    """The conservation check: how many messages are neither pending nor ended, or both. Anything but 0 is a defect."""
-    found = 0
-    for clinic in people.clinics_of(db):
-        walls.enter(db, clinic)
-        found += sum(db.execute(statement, {"clinic": clinic}).scalar_one() for statement in (_NOWHERE, _TWICE))
     return found
 
 

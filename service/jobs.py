@@ -16,7 +16,7 @@ import msgspec
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy import Connection, bindparam, delete
 
-from notifications import alerts, aside, delivery, outbox, poison
+from notifications import alerts, aside, conservation, delivery, outbox, poison
 from notifications.channels import Channel
 from notifications.delivery import Failpoint, no_failpoint
 from notifications.settling import Tally
@@ -82,6 +82,14 @@ PLANNING = Upkeep(outbox.reconcile, outbox.leave_alone, "the messages of patient
 COUNTING = Upkeep(counting.roll_up, rollup.leave_alone, "the adherence of patient %s cannot be counted: %s\n%s")
 
 
+class Accounting(msgspec.Struct):
+    """A round of the conservation check: when it began, how far it is, what it found."""
+
+    begun_at: Instant = 0
+    place: conservation.Place | None = None
+    found: int = 0
+
+
 class Unshown(NamedTuple):
     """The database as delivery writes to it: no kept reply and no token depends on what it claims and settles, so that
     what the API remembers stands while a burst drains (see Database.append)."""
@@ -117,6 +125,7 @@ class Worker:
         self._kept_house_at: Instant = 0
         self._rolled_up_at: Instant = 0
         self._counted_at: Instant = 0
+        self._accounting = Accounting()
         self._scheduler = AsyncIOScheduler(
             timezone=UTC,
             # APScheduler's own default drops a job that is a second late.
@@ -186,6 +195,7 @@ class Worker:
             self.pulse.nobody = await self.db.read(alerts.nobody, now)
             waiting = await self.db.read(aside.count)
             self.pulse.quarantined, self.pulse.restored = waiting["quarantined"], waiting["restored"]
+            await self._account(now)
             for faults in (self.pulse.unplanned, self.pulse.uncounted):
                 for over in [it for it, at in faults.items() if now - at > FAULT_STANDS]:
                     del faults[over]
@@ -195,9 +205,20 @@ class Worker:
         await self.db.write(forget_replies, now - REPLIES_KEPT)
         await self.db.write(limits.forget, now)
         await self.db.write(forget_tickets, now)
-        self.pulse.unaccounted = await self.db.read(outbox.unaccounted)
-        if self.pulse.unaccounted:
-            log.error("%d messages are neither pending nor ended, or both", self.pulse.unaccounted)
+
+    async def _account(self, now: Instant) -> None:
+        """The conservation check, a part of it a minute: of millions at once, it would hold up what is due."""
+        it = self._accounting
+        if it.place is None:
+            if now - it.begun_at < KEEP_HOUSE_EVERY:
+                return
+            it.begun_at, it.place, it.found = now, conservation.BEGIN, 0
+        found, it.place = await self.db.read(conservation.account, it.place, conservation.PART)
+        it.found += found
+        # While a round lasts, what the one before found still stands.
+        self.pulse.unaccounted = it.found if it.place is None else max(it.found, self.pulse.unaccounted)
+        if found:
+            log.error("%d messages are neither pending nor ended, or both", found)
 
     async def next_wake(self) -> Instant:
         earliest: Instant | None = await self.db.read(outbox.earliest)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, bindparam, func, select
 
-from notifications import outbox
+from notifications import conservation
 from notifications.book import PENDING
 from notifications.tables import due, message, outcome
 from notifications.timing import zone
@@ -231,4 +231,4 @@ class Proof:
 
 
 async def prove(db: Database, journal: Journal) -> Proof:
-    return Proof(journal, await db.read(messages), await db.read(outbox.unaccounted))
+    return Proof(journal, await db.read(messages), await db.read(conservation.unaccounted))

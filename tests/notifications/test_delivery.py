@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from sqlalchemy import Connection, select
 
-from notifications import addresses, claiming, outbox, settling
+from notifications import addresses, claiming, conservation, outbox, settling
 from notifications.channels import Accepted, Channel, Gone, Later, Outcome, Parcel, Refused
 from notifications.channels.addresses import ConsoleAddress, EmailAddress
 from notifications.settling import Sent, Try
@@ -73,7 +73,7 @@ async def told(db: Database, wire: Wire, until: Instant, start: Instant = NOON) 
     """Local time and sentence of everything sent until then; nothing is unaccounted for."""
     wire.clock = SetClock(start)
     await run_until(Worker(db, {"console": wire}, wire.clock, chance=random.Random(1)), wire.clock, until)
-    assert await db.read(outbox.unaccounted) == 0
+    assert await db.read(conservation.unaccounted) == 0
     return [(local(at), parcel.body) for at, _, parcel in wire.taken]
 
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from sqlalchemy import Connection, Engine, delete, insert, select
 
-from notifications import claiming, outbox, settling
+from notifications import claiming, conservation, outbox, settling
 from notifications.agenda import Reason
 from notifications.book import PENDING
 from notifications.channels import Accepted
@@ -127,7 +127,7 @@ async def test_what_is_wanted_again_gets_a_new_message_and_is_never_pending_twic
     assert [row["ended"] for row in found].count("suppressed") == 2
     assert [row["state"] for row in found].count("pending") == 1
     assert len({row["id"] for row in found}) == 3
-    assert await database.read(outbox.unaccounted) == 0
+    assert await database.read(conservation.unaccounted) == 0
 
 
 async def test_a_stranger_s_rows_stay_as_they_are(database: Database) -> None:
@@ -204,7 +204,7 @@ async def test_rows_are_laid_out_for_a_fortnight_without_a_gap_or_a_double(datab
     evening, morning = NOON + 5 * HOUR + 30 * MINUTE, NOON + 21 * HOUR
     assert at[:28] == [at for day in range(14) for at in (evening + day * DAY, morning + day * DAY)]
     assert len({row["key"] for row in found}) == len(found)
-    assert await database.read(outbox.unaccounted) == 0
+    assert await database.read(conservation.unaccounted) == 0
 
 
 # several at a time
@@ -281,7 +281,7 @@ async def test_a_message_is_handed_out_or_withdrawn_and_never_both(database: Dat
     assert {id for id, row in asked.items() if row["state"] == "in_flight"} == set(handed)
     assert {row["ended"] for id, row in asked.items() if id not in handed} <= {"suppressed"}
     assert len(handed) == len(set(handed))
-    assert await database.read(outbox.unaccounted) == 0
+    assert await database.read(conservation.unaccounted) == 0
 
 
 async def test_planning_and_claiming_at_the_same_time_lose_and_double_nothing(database: Database) -> None:
@@ -297,7 +297,7 @@ async def test_planning_and_claiming_at_the_same_time_lose_and_double_nothing(da
         corrected = session(NOON - HOUR - number % 3 * HOUR)
         correct = database.write(care.correct_session, BEN, "s2", number + 1, corrected, now)
         await asyncio.gather(work(now), correct, work(now))
-    assert await database.read(outbox.unaccounted) == 0
+    assert await database.read(conservation.unaccounted) == 0
     found = await database.read(rows)
     accepted = [
         subject for row in found if row["ended"] == "accepted" for subject in msgspec.json.decode(row["subjects"])
@@ -349,4 +349,4 @@ async def test_a_message_that_is_nowhere_or_twice_is_counted(database: Database)
         db.execute(insert(outcome), ended)
 
     await database.write(harm)
-    assert await database.read(outbox.unaccounted) == 2
+    assert await database.read(conservation.unaccounted) == 2

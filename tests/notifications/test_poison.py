@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select, text
 
-from notifications import aside, claiming, delivery, outbox
+from notifications import aside, claiming, conservation, delivery, outbox
 from notifications.agenda import Agenda, Facts, agenda
 from notifications.aside import Aside
 from notifications.channels import Accepted, Later, Outcome, Parcel
@@ -81,7 +81,7 @@ async def turns(db: Database, count: int, wire: Wire | None = None) -> Wire:
     for _ in range(count):
         await worker.turn()
         wire.clock.move_to(max(await worker.next_wake(), wire.clock.at + LEASE))
-    assert await db.read(outbox.unaccounted) == 0
+    assert await db.read(conservation.unaccounted) == 0
     return wire
 
 

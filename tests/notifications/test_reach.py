@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from sqlalchemy import Connection, select
 
-from notifications import addresses, outbox, reach, receipts
+from notifications import addresses, conservation, outbox, reach, receipts
 from notifications.channels import Accepted, Later, Outcome, Parcel, Refused
 from notifications.channels.addresses import EmailAddress, WebPushAddress
 from notifications.preferences import Preferences
@@ -72,7 +72,7 @@ class Far:
         """When and where something was taken since the last look; all of it is accounted for."""
         before = len(self.sent)
         await run_until(self.worker, self.clock, at)
-        assert await self.db.read(outbox.unaccounted) == 0
+        assert await self.db.read(conservation.unaccounted) == 0
         return [(local(at)[7:], where) for at, where, _ in self.sent[before:]]
 
 

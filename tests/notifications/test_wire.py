@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from notifications import delivery, outbox, settling
+from notifications import conservation, delivery, settling
 from notifications.breaker import FIRST_PAUSE, LONGEST_PAUSE, OPENS_AFTER
 from notifications.channels import Accepted, Gone, Later, Outcome, Parcel, Untried
 from notifications.channels.addresses import ConsoleAddress
@@ -216,4 +216,4 @@ async def test_what_was_sent_and_could_not_be_written_down_is_written_down_later
     clock.move_to(clock.at + DAY // 24)  # long after the lease
     tally = await worker.turn()
     assert (tally.accepted, channel.asked) == (CROWD, CROWD)
-    assert await database.read(outbox.unaccounted) == 0
+    assert await database.read(conservation.unaccounted) == 0

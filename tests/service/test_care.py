@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from sqlalchemy import Connection, insert, select
 
-from notifications import outbox
+from notifications import conservation, outbox
 from notifications.preferences import Preferences
 from notifications.tables import due, message, outcome
 from programs import checkins, people, plans
@@ -161,7 +161,7 @@ async def test_what_was_done_is_noted_with_who_did_it(clinic: Database, deed: De
     whose = "" if deed.verb in OF_NOBODY else "kim" if deed.verb is care.enrol else "ada"
     [it] = (await clinic.read(noted))[len(before) :]
     assert it == (str(deed.who), deed.note, whose, it[3] if record == MADE else record)
-    assert await clinic.read(outbox.unaccounted) == 0
+    assert await clinic.read(conservation.unaccounted) == 0
 
 
 @pytest.mark.parametrize(("room", "verb"), [(audit, "note"), (outbox, "reconcile")])

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from notifications import outbox
+from notifications import conservation
 from notifications.timing import zone
 from programs import adherence, checkins, people, plans
 from programs.errors import Conflict
@@ -53,7 +53,7 @@ async def test_the_demo_shows_something_of_each_kind_and_is_filled_once(database
 
     ended = {(it.who.id, it.reason) for it in await database.read(messages)}
     assert ("hollis", "no_address") in ended
-    assert await database.read(outbox.unaccounted) == 0
+    assert await database.read(conservation.unaccounted) == 0
 
     with pytest.raises(Conflict):
         await fill_demo(database, NOW)

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from sqlalchemy import Connection, select
 
-from notifications import alerts, outbox
+from notifications import alerts, conservation
 from notifications.channels import Accepted, Outcome, Parcel, Refused
 from notifications.escalation import ON_CALL
 from notifications.tables import address, due
@@ -74,7 +74,7 @@ def worker(db: Database, wire: Wire, at: Instant) -> Worker:
 async def play(db: Database, wire: Wire, start: Instant, until: Instant) -> None:
     it = worker(db, wire, start)
     await run_until(it, wire.clock, until)
-    assert await db.read(outbox.unaccounted) == 0
+    assert await db.read(conservation.unaccounted) == 0
 
 
 async def test_an_emergency_goes_from_one_to_the_next_every_quarter_hour_also_at_night(clinic: Database) -> None:

@@ -20,7 +20,7 @@ import msgspec
 import pytest
 from sqlalchemy import Connection, Row, select
 
-from notifications import outbox
+from notifications import conservation, outbox
 from notifications.tables import address, message
 from programs import checkins, needling, people
 from programs.instants import DAY, HOUR, Instant, moment, of
@@ -123,7 +123,7 @@ async def test_each_day_takes_the_visits_of_its_last_thirty_days(
     assert Counter(it.what for it in outcome.verdicts) == verdicts
     assert Counter(it.what for it in outcome.verdicts) == Counter(expected(now))
     await database.read(check_aftercare, now)
-    assert await database.read(outbox.unaccounted) == 0
+    assert await database.read(conservation.unaccounted) == 0
 
 
 def expected(now: Instant) -> Iterator[str]:

@@ -7,13 +7,14 @@ from unittest.mock import AsyncMock
 
 import msgspec
 import pytest
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.exc import OperationalError
 
-from notifications import outbox
+from notifications import conservation, outbox
 from notifications.agenda import Agenda, Facts, agenda
 from notifications.channels import Accepted, Outcome, Parcel
 from notifications.channels.addresses import ConsoleAddress
+from notifications.tables import due, message
 from programs import adherence, rollup
 from programs.adherence import Item
 from programs.instants import DAY, HOUR, MINUTE, moment
@@ -24,7 +25,7 @@ from service.database import Database
 from service.errors import refused
 from service.jobs import STALE, Worker, health
 from service.tables import reply
-from tests.world import ADA, BEN, CLINIC, NOON, assignment, patient, populate, session
+from tests.world import ADA, BEN, CLINIC, DOV, NOON, assignment, patient, populate, session
 
 THIS_WEEK = week_of(moment(NOON + 2 * DAY).toordinal() * DAY_MINUTES)
 
@@ -206,6 +207,32 @@ async def test_a_patient_whose_adherence_raises_stops_nobody_and_is_tried_again_
     await worker.turn()
     assert worker.pulse.uncounted == {}
     assert await database.read(rollup.unsure, CLINIC, THIS_WEEK, at + HOUR) == []
+
+
+async def test_every_message_is_accounted_for_a_part_a_minute_and_what_was_found_stands_until_the_next_round(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose(db: Connection) -> int:
+        ids = db.execute(select(message.c.id).order_by(message.c.clinic_id, message.c.id)).scalars().all()
+        db.execute(delete(due).where(due.c.message_id == ids[-1]))
+        return len(ids)
+
+    await needled(database, NOON)
+    await database.write(care.record_session, DOV, "s2", session(patient_id="eve", clinician_id="dov"), NOON)
+    count = await database.write(lose)
+    assert await database.read(conservation.unaccounted) == 1
+    monkeypatch.setattr(conservation, "PART", 2)
+    worker, found = Worker(database, {}, SetClock(NOON)), []
+    for number in range(count // 2 + 1):
+        worker.clock = SetClock(NOON + number * MINUTE)
+        await worker.turn()
+        found.append(worker.pulse.unaccounted)
+    assert found[: count // 2 - 1] == [0] * (count // 2 - 1)
+    assert found[-1] == await database.read(conservation.unaccounted) == 1
+    assert (await database.read(health, worker.pulse, worker.clock.now())).problems == ["messages are unaccounted for"]
+    worker.clock = SetClock(NOON + HOUR)
+    await worker.turn()
+    assert worker.pulse.unaccounted == 1  # a new round has begun
 
 
 async def test_a_fault_that_another_worker_saw_mended_is_not_told_for_ever(database: Database) -> None:

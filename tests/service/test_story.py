@@ -28,7 +28,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import Engine, create_engine, event
 
-from notifications import claiming, delivery, outbox, settling
+from notifications import claiming, conservation, delivery, outbox, settling
 from notifications.channels import Parcel
 from notifications.claiming import LEASE, Claimed
 from notifications.preferences import Preferences
@@ -403,7 +403,7 @@ class Story(RuleBasedStateMachine):
 
     @invariant()
     def every_message_is_pending_or_ended(self) -> None:
-        assert self.db.do(outbox.unaccounted) == 0
+        assert self.db.do(conservation.unaccounted) == 0
 
     @invariant()
     def nothing_waits_for_a_silent_patient(self) -> None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 from sqlalchemy import Connection, case, func, select
 
-from notifications import outbox
+from notifications import conservation
 from notifications.book import PENDING
 from notifications.tables import due, message, outcome
 
@@ -44,4 +44,4 @@ def accounts(db: Connection, until: int, kinds: Sequence[str] = ("check_in",)) -
 
 
 def unaccounted(db: Connection) -> int:
-    return outbox.unaccounted(db)
+    return conservation.unaccounted(db)
