@@ -65,13 +65,18 @@ class Figures(Collector):
         away = GaugeMetricFamily("homestretch_providers_away", "Providers that do not answer.", labels=("channel",))
         for (channel, result), count in sorted(wire.sends.items()):
             sends.add_metric((channel, result), count)
-        for channel, it in sorted(wire.latency.items()):
+        for channel, latency in sorted(wire.latency.items()):
             bounds = [*map(str, BUCKETS), "+Inf"]
-            took.add_metric((channel,), list(zip(bounds, accumulate(it.counts), strict=True)), it.total)
+            took.add_metric((channel,), list(zip(bounds, accumulate(latency.counts), strict=True)), latency.total)
+        stuck = GaugeMetricFamily(
+            "homestretch_sends_stuck", "Threads whose provider nobody waits for any more.", labels=("channel",)
+        )
         open_breakers = wire.open_breakers()
-        for channel in sorted(wire.channels):
+        for channel, it in sorted(wire.channels.items()):
             away.add_metric((channel,), open_breakers[channel])
-        yield from (sends, took, away)
+            if hasattr(it, "stuck"):
+                stuck.add_metric((channel,), it.stuck)
+        yield from (sends, took, away, stuck)
 
 
 @contextmanager

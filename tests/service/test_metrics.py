@@ -59,6 +59,14 @@ async def test_what_the_loop_did_can_be_read(database: Database) -> None:
     assert after["homestretch_providers_away console"] == after["homestretch_unaccounted"] == 0
 
 
+async def test_threads_that_nobody_waits_for_any_more_are_seen_before_none_is_left(database: Database) -> None:
+    class Texts(Wire):
+        stuck = 3
+
+    found = await scraped(Worker(database, {"sms": Texts(), "console": Wire()}, SetClock(NOON)))
+    assert {name: value for name, value in found.items() if "stuck" in name} == {"homestretch_sends_stuck sms": 3}
+
+
 async def test_there_is_no_door_where_none_was_asked_for(database: Database) -> None:
     with metrics.serving(None, Worker(database, {}, SetClock(NOON))) as port:
         assert port == 0
