@@ -127,6 +127,7 @@ PATIENT = (
     patient.c.version,
     patient.c.created_at,
 )
+_CLINICS = select(clinic.c.clinic_id).order_by(clinic.c.clinic_id)
 _CLINIC = select(
     clinic.c.clinic_id, clinic.c.name, clinic.c.zone, clinic.c.country, clinic.c.phone, clinic.c.settings
 ).where(clinic.c.clinic_id == bindparam("clinic"))
@@ -202,7 +203,7 @@ def clinic_of(db: Connection, clinic_id: str) -> Clinic:
 
 def clinics_of(db: Connection) -> list[str]:
     """Every clinic there is, by id; for the service's own housekeeping."""
-    return list(db.execute(select(clinic.c.clinic_id).order_by(clinic.c.clinic_id)).scalars())
+    return list(db.execute(_CLINICS).scalars())
 
 
 def change_settings(db: Connection, clinic_id: str, changed: Mapping[str, object]) -> ClinicSettings:

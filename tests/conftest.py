@@ -251,8 +251,9 @@ def forget_everything(db: Connection) -> None:
         db.execute(text(guard))
 
 
-def _vault(folder: Path) -> Vault:
-    """A vault of its own for each test, with the same key in it: to make one takes three waits for the disk."""
+def same_vault(folder: Path) -> Vault:
+    """A folder of its own for each test, with the same key in it: to make one takes three waits for the disk, and an
+    arrangement is replayed under one key only."""
     folder.mkdir(mode=0o700)
     for name, content in ((KEY, f"{'5e' * 32}\n"), (ANCHORS, ""), (ERASURES, "")):
         (folder / name).touch(0o600)
@@ -262,7 +263,7 @@ def _vault(folder: Path) -> Vault:
 
 @pytest.fixture
 async def database(database_url: str, tmp_path: Path) -> AsyncIterator[Database]:
-    carried = _vault(tmp_path / "vault").carried
+    carried = same_vault(tmp_path / "vault").carried
     opening = connect(database_url, carried) if database_url.startswith("sqlite") else None
     async with BothSides(database_url, carried) if opening is None else await opening as opened:
         yield opened

@@ -1,7 +1,9 @@
 """The world every test lives in: Ada the patient, Ben her clinician, Cleo of the same clinic, Dov of another clinic."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, delete
@@ -36,25 +38,34 @@ def patient(id: str, clinician: str, now: Instant = NOON, zone: str = "America/N
     return Patient(id, id.title(), zone, clinician, (), True, None, now, 1, now)
 
 
-def populate(db: Connection, now: Instant = NOON, chosen: Preferences | None = None) -> None:
-    """Both clinics with everybody in them; Ada and Eve consent and can be reached on a console.
+P = ParamSpec("P")
+T = TypeVar("T")
+Rows = list[tuple[str, list[tuple[object, ...]]]]
+"""Statements, each with what it inserts."""
 
-    Done by the use cases once a process; after that the same rows are put where there are none, as most tests begin so.
+
+def replayed(arrange: Callable[Concatenate[Connection, P], T]) -> Callable[Concatenate[Connection, P], T]:
+    """Done by the use cases once a process; after that the same rows are put where there are none, as most tests begin.
+
+    What it is given must say what it is by its `repr`.
     """
-    made = (db.dialect.name, now, repr(chosen), getattr(db.info.get(CARRIED), "known", None))
-    if audit.DEED in db.info or people.clinics_of(db):
-        _move_in(db, now, chosen)
-    elif made in _ROWS:
-        for statement, rows in _ROWS[made]:
-            db.exec_driver_sql(statement, rows)
-    else:
-        before = [*_all_rows(db)]
-        _move_in(db, now, chosen)
-        if not before:
-            _ROWS[made] = [*_all_rows(db)]
+    kept: dict[object, tuple[T, Rows]] = {}
 
+    @wraps(arrange)
+    def arranged(db: Connection, *args: P.args, **named: P.kwargs) -> T:
+        if audit.DEED in db.info or people.clinics_of(db):
+            return arrange(db, *args, **named)
+        made = (db.dialect.name, getattr(db.info.get(CARRIED), "known", None), repr(args), repr(named))
+        if made in kept:
+            for statement, rows in kept[made][1]:
+                db.exec_driver_sql(statement, rows)
+        elif any(_all_rows(db)):
+            return arrange(db, *args, **named)
+        else:
+            kept[made] = arrange(db, *args, **named), [*_all_rows(db)]
+        return kept[made][0]
 
-_ROWS: dict[object, list[tuple[str, list[tuple[object, ...]]]]] = {}
+    return arranged
 
 
 def _all_rows(db: Connection) -> Iterator[tuple[str, list[tuple[object, ...]]]]:
@@ -67,7 +78,9 @@ def _all_rows(db: Connection) -> Iterator[tuple[str, list[tuple[object, ...]]]]:
             yield f'INSERT INTO "{table.name}" ({names}) VALUES ({places})', rows
 
 
-def _move_in(db: Connection, now: Instant, chosen: Preferences | None) -> None:
+@replayed
+def populate(db: Connection, now: Instant = NOON, chosen: Preferences | None = None) -> None:
+    """Both clinics with everybody in them; Ada and Eve consent and can be reached on a console."""
     people.add_clinic(db, Clinic(CLINIC, "Riverside", "America/New_York", "US", "+1 555 0100"), now)
     people.add_clinic(db, Clinic(OTHER, "Harbour", "Australia/Sydney", "AU", "+61 555 0100"), now)
     for who, name in ((BEN, "Ben"), (CLEO, "Cleo"), (DOV, "Dov")):
@@ -83,6 +96,14 @@ def let_in(db: Connection, who: Who) -> None:
     """With a token that is their id. A test may last days of its own clock: their session does not end by itself."""
     db.execute(delete(token).where(token.c.hash == fingerprint(who.id)))  # that of before, if it ended
     make_token(db, who, NOON, who.id, DEVICE if who.kind == "patient" else Grant("session"))
+
+
+@replayed
+def tokens_too(db: Connection) -> None:
+    """Everybody with a token of their own: their id."""
+    populate(db)
+    for who in (ADA, BEN, CLEO, DOV, EVE):
+        let_in(db, who)
 
 
 def session(ended_at: Instant = NOON - HOUR, **changed: object) -> NeedlingSession:

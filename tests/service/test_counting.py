@@ -26,7 +26,7 @@ from service import care, counting
 from service.cli import main
 from service.counting import By, Group, Wanted
 from service.database import Database, connect
-from tests.world import ADA, BEN, CLEO, CLINIC, DOV, EVE, NOON, patient, populate, terms
+from tests.world import ADA, BEN, CLEO, CLINIC, DOV, EVE, NOON, patient, populate, replayed, terms
 
 MONDAY = date(2026, 6, 1)
 QUIET = Preferences(bout_reminders=False)  # no worker runs here: reminders would all count as not reached
@@ -62,6 +62,7 @@ def roll(db: Connection, now: Instant) -> None:
         counting.roll_up(db, clinic, patients, now)
 
 
+@replayed
 def furnish(db: Connection) -> None:
     """Ada of Ben and Flo of Cleo do two weeks of the same program, each in her own way; Eve is of another clinic."""
     populate(db, chosen=QUIET)

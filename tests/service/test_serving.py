@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from service import app as application
-from service.app import LARGEST_BODY, build
+from service.app import LARGEST_BODY
 from service.clock import SetClock
 from service.database import Database, connect
 from service.serving import LARGEST_HEAD, _Server, config_of
 from service.settings import Settings
+from tests.service.application import built
 from tests.world import NOON
 
 Ask = Callable[[bytes], Any]
@@ -32,7 +33,7 @@ async def database(sqlite_original: Any, tmp_path: Any) -> AsyncIterator[Databas
 async def ask(database: Database) -> AsyncIterator[Ask]:
     """Sends bytes to the server as it is run, and gives all that comes back until it ends the connection."""
     taken = socket.create_server(("127.0.0.1", 0))
-    server = _Server(config_of(build(Settings(), database, SetClock(NOON), None)))
+    server = _Server(config_of(built(Settings(), database, SetClock(NOON))))
     serving = asyncio.create_task(server.serve([taken]))
     await server.answers.wait()
 

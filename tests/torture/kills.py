@@ -19,7 +19,7 @@ from tests.torture.zygote import Zygote
 from tests.world import populate
 
 CROWD = 2_000
-SHORTEST, DOUBLINGS = 0.2, 3
+SHORTEST, DOUBLINGS = 0.1, 3
 """Seconds a worker lives at most, doubled up to so often: a machine that is busy needs longer for a batch."""
 DEATHS = 80
 """Of one crowd: each moves the clock by a lease, and after an hour the last worker may do its work."""

@@ -6,7 +6,6 @@ it. They live in zones far apart. What a check-in's open minutes are is reckoned
 
 from collections import defaultdict
 from collections.abc import Callable
-from itertools import product
 from typing import ClassVar, NamedTuple
 
 import msgspec
@@ -32,10 +31,8 @@ BEGINS = NOON + 3 * DAY
 ZONES = ("America/New_York", "Europe/Madrid", "Asia/Tokyo", "Australia/Lord_Howe", "Pacific/Kiritimati")
 # Hours after the needling session, written again from clinical.md 1.2; opens, target, closes; the others open later.
 WINDOWS = {"evening": (2, 6, 18), "day1": (24, 24, 40), "day2": (42, 48, 62)}
-MINUTES = range(1, 48 * 60 + 1)
-# The edges of the windows and some between; the long form takes every minute.
-PARTS = 16
-FEW = (1, 120, 360, 1080, 1440, 2399, 2880)
+EVERY = range(1, 48 * 60 + 1)
+FEW = (1, 120, 360, 1080, 1440, 2399, 2880)  # the edges of the windows and some between
 
 
 class Journal:
@@ -69,10 +66,10 @@ class Played(NamedTuple):
 
 
 async def outages(db: Database, clear: Callable[[Connection], None], into: Finding) -> None:
-    parts = [tuple(MINUTES[first::PARTS]) for first in range(PARTS)] if LONG else [FEW]
+    minutes = tuple(EVERY) if LONG else FEW
     into.figures |= {"sent": 0, "named and shown to the clinic": 0}
-    rounds = Rounds(sum(map(len, parts)) * len(DURATIONS), into.name)
-    for minutes, lasts in product(parts, DURATIONS):
+    rounds = Rounds(len(minutes) * len(DURATIONS), into.name)
+    for lasts in DURATIONS:
         if not rounds.more():
             return
         played = Played(lasts, minutes)
@@ -81,7 +78,7 @@ async def outages(db: Database, clear: Callable[[Connection], None], into: Findi
         journal = await _play(db, played)
         await _judge(db, played, journal, into)
         into.cases = rounds.done = rounds.done + len(minutes)
-        say(f"{into.name}: down for {lasts // MINUTE} min, {into.cases:,} runs, {len(into.broken)} broken")
+        say(f"{into.name}: down for {lasts // MINUTE} min is over, {into.cases:,} runs, {len(into.broken)} broken")
 
 
 def _record(db: Connection, minute: int, now: Instant) -> None:
@@ -98,14 +95,17 @@ async def _play(db: Database, it: Played) -> Journal:
     for minute in sorted(it.minutes, reverse=True):
         await _run(before, clock, BEGINS - minute * MINUTE)
         await db.write(_record, minute, clock.at)
+        if minute % 480 == 0:
+            say(f"down for {it.lasts // MINUTE} min: {minute // 60} h before it")
     await _run(before, clock, BEGINS - 1)
     clock.move_to(it.back)
+    say(f"down for {it.lasts // MINUTE} min: back again")
     await _run(Worker(db, {"console": journal}, clock), clock, BEGINS + 63 * HOUR + it.lasts)
     return journal
 
 
 async def _run(worker: Worker, clock: SetClock, until: Instant) -> None:
-    """It wakes when something is due, and four times a day in between."""
+    """It wakes in the minute after something is due, and four times a day in between."""
     while True:
         due = await worker.db.read(outbox.earliest)
         if (due is not None and due <= clock.at) or clock.at % (6 * HOUR) == 0:
@@ -114,7 +114,8 @@ async def _run(worker: Worker, clock: SetClock, until: Instant) -> None:
         if clock.at >= until:
             return
         tick = (clock.at // (6 * HOUR) + 1) * 6 * HOUR
-        clock.move_to(min(tick, until, max(due or until, clock.at + 1)))
+        minute = (max(due or until, clock.at + 1) + MINUTE - 1) // MINUTE * MINUTE
+        clock.move_to(min(tick, until, minute))
 
 
 def _shown_to_the_clinic(db: Connection, now: Instant) -> set[str]:

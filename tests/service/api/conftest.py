@@ -21,10 +21,9 @@ from service.database import Database
 from service.errors import KINDS, MEDIA_TYPE, Problem
 from service.settings import Settings
 from tests.service.application import built
-from tests.world import ADA, BEN, CLEO, DOV, EVE, NOON, assignment, let_in, populate, session
+from tests.world import BEN, DOV, NOON, assignment, replayed, session, tokens_too
 
 EVENING = NOON + 3 * HOUR  # the first check-in is open
-EVERYBODY = (ADA, BEN, CLEO, DOV, EVE)
 
 
 @cache
@@ -95,13 +94,7 @@ class Api:
         return reply.status_code, [(it.parameter or it.pointer, it.problem, it.hint) for it in errors]
 
 
-def tokens_too(db: Connection) -> None:
-    """Everybody with a token of their own: their id."""
-    populate(db)
-    for who in EVERYBODY:
-        let_in(db, who)
-
-
+@replayed
 def furnish(db: Connection) -> None:
     """Ada was needled an hour ago ("s1") and has a plan ("p1"); so has Eve at the other clinic ("s2", "p2")."""
     tokens_too(db)

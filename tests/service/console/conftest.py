@@ -6,7 +6,6 @@ from typing import Any, cast
 import httpx
 import pytest
 from argon2 import Parameters, Type
-from sqlalchemy import Connection
 
 from service.auth import passwords
 from service.care import Who
@@ -15,7 +14,7 @@ from service.console.cookies import COOKIE
 from service.database import Database
 from service.settings import Settings
 from tests.service.application import built
-from tests.world import ADA, BEN, CLEO, DOV, EVE, NOON, let_in, populate
+from tests.world import NOON, tokens_too
 
 ORIGIN = "http://pages.test"
 OURS = {"sec-fetch-site": "same-origin"}
@@ -41,13 +40,6 @@ def settings() -> Settings:
 
 @pytest.fixture
 async def world(database: Database) -> Database:
-    """Everybody of tests/world.py with a token of their own: their id."""
-
-    def tokens_too(db: Connection) -> None:
-        populate(db)
-        for who in (ADA, BEN, CLEO, DOV, EVE):
-            let_in(db, who)
-
     await database.write(tokens_too)
     return database
 

@@ -31,9 +31,8 @@ from service.database import Bridge, Database, Verb, connect
 from service.jobs import Worker
 from service.metrics import Figures
 from service.subject import METADATA
-from service.vault import open_vault
 from tests import logs
-from tests.conftest import application_url
+from tests.conftest import application_url, same_vault
 from tests.peers.mail_service import MailService
 from tests.peers.push_service import PushService
 from tests.service.application import built
@@ -226,7 +225,7 @@ async def test_a_turn_that_fails_is_logged_without_the_row_it_failed_at(
 
 async def test_what_was_erased_over_the_api_is_nowhere_any_more(database_url: str, tmp_path: Path) -> None:
     """Not in a row of any table, nor in the files of SQLite, nor in what is kept beside the database."""
-    vault = open_vault(tmp_path / "vault")
+    vault = same_vault(tmp_path / "vault")
     async with await connect(database_url, vault.carried) as owner:
         ids = await owner.write(furnish)
     async with await connect(application_url(database_url), vault.carried) as database:

@@ -20,8 +20,7 @@ from service.auth.tokens import DEVICE, Held
 from service.clock import SetClock
 from service.database import connect
 from service.settings import Settings
-from service.vault import open_vault
-from tests.conftest import application_url
+from tests.conftest import application_url, same_vault
 from tests.service.application import built
 from tests.service.matrix.canaries import canary, private
 from tests.service.matrix.door import Rehearsal, Reply, ask
@@ -44,7 +43,7 @@ class Stage(NamedTuple):
 
 @pytest.fixture
 async def stage(database_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
-    carried = open_vault(tmp_path / "vault").carried  # erasing notes it there first
+    carried = same_vault(tmp_path / "vault").carried  # erasing notes it there first
     async with await connect(database_url, carried) as owner:
         ids = await owner.write(furnish)
     async with await connect(application_url(database_url), carried) as database:

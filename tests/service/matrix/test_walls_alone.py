@@ -17,8 +17,7 @@ from sqlalchemy import event
 from service.app import build
 from service.clock import SetClock
 from service.database import PostgreSQL, connect
-from service.vault import open_vault
-from tests.conftest import application_url
+from tests.conftest import application_url, same_vault
 from tests.service.matrix.door import Rehearsal
 from tests.service.matrix.test_matrix import SETTINGS, Cell, Stage, cells, leaks, perform
 from tests.service.matrix.world import EVENING, furnish, targets
@@ -72,7 +71,7 @@ def foreign(cell: Cell, found: list[str]) -> list[str]:
 async def test_without_our_filter_no_foreign_row_is_shown(
     database_url: str, tmp_path: Path, record_property: Any
 ) -> None:
-    async with await connect(database_url, open_vault(tmp_path / "vault").carried) as owner:
+    async with await connect(database_url, same_vault(tmp_path / "vault").carried) as owner:
         ids = await owner.write(furnish)
     async with unfiltered(application_url(database_url), ids) as (stage, stripped):
         found: list[str] = []

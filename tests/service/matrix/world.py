@@ -25,7 +25,7 @@ from service.auth.tokens import DEVICE, Grant, fingerprint, make_token
 from service.care import Who
 from tests.service.matrix.canaries import canary, private, sow
 from tests.service.matrix.expected import CALF
-from tests.world import BEN, CLEO, CLINIC, DOV, NOON, OTHER, populate, terms
+from tests.world import BEN, CLEO, CLINIC, DOV, NOON, OTHER, populate, replayed, terms
 
 EVENING: Instant = NOON + 3 * HOUR
 TREATED_BY = {"ada": BEN, "fay": CLEO, "old": BEN, "eve": DOV}
@@ -76,6 +76,14 @@ OPERATOR = Who(CLINIC, "operator", "operator", sees_all=True)
 
 def furnish(db: Connection) -> dict[str, dict[str, str]]:
     """Person -> what each of their records is called; "zed" is nobody, "old" nobody any more."""
+    ids = _furnished(db)
+    rights.erase(db, Who(CLINIC, "admin", "ana"), "old", EVENING)  # each time anew: the vault is told too
+    missing = {kind: f"zed-{kind}" for kind in ids["ada"]} | {"clinician": "ben"}
+    return ids | {"zed": missing}
+
+
+@replayed
+def _furnished(db: Connection) -> dict[str, dict[str, str]]:
     populate(db)
     people.add_clinician(db, CLINIC, "ana", "Ana", "admin")
     people.add_clinician(db, CLINIC, "gus", "Gus")
@@ -93,9 +101,7 @@ def furnish(db: Connection) -> dict[str, dict[str, str]]:
     for clinic in (CLINIC, OTHER):
         people.change_settings(db, clinic, {"clinicians_see_all": False})
     people.change_clinician(db, CLINIC, "gus", {"ended_at": NOON})
-    rights.erase(db, Who(CLINIC, "admin", "ana"), "old", EVENING)
-    missing = {kind: f"zed-{kind}" for kind in ids["ada"]} | {"clinician": "ben"}
-    return ids | {"zed": missing}
+    return ids
 
 
 def _records(db: Connection, person: str, doctor: Who) -> dict[str, str]:
