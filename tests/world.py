@@ -52,7 +52,7 @@ def replayed(arrange: Callable[Concatenate[Connection, P], T]) -> Callable[Conca
     kept: dict[object, tuple[T, Rows]] = {}
 
     @wraps(arrange)
-    def arranged(db: Connection, *args: P.args, **named: P.kwargs) -> T:
+    def arranged(db: Connection, /, *args: P.args, **named: P.kwargs) -> T:
         if audit.DEED in db.info or people.clinics_of(db):
             return arrange(db, *args, **named)
         made = (db.dialect.name, getattr(db.info.get(CARRIED), "known", None), repr(args), repr(named))

@@ -254,7 +254,7 @@ ROWS: Mapping[str, Row] = {
     "POST /account/sessions/end-others": Row("staff", form={}, ok=SEEN_OTHER),
     "POST /account/one-time-codes": Row("staff", form={}),
     "POST /account/one-time-codes/finish": Row("staff", form={"code": "wrong"}, ok=DONE_OR_SAID),
-    "POST /account/passkeys": Row("staff", form={}),
+    "POST /account/passkeys": Row("staff", form={}, ok=DONE_OR_SAID),
     "POST /account/passkeys/finish": Row("staff", form={"code": "wrong"}, ok=DONE_OR_SAID),
     "POST /account/passkeys/{id}/remove": Row("staff", form={}, fixed={"id": "none"}, ok=DONE_OR_SAID),
     "POST /clinic/flags/{id}/acknowledge": Row("staff", FLAG, form={}, ok=SEEN_OTHER),
