@@ -111,6 +111,8 @@ def why_over(subjects: Collection[str], facts: Facts, now: Instant) -> str:
     """Why nobody waits any longer for this message's receipt; "" while it would still be worth sending."""
     if facts.silent:
         return facts.silent
+    if off := _turned_off(subjects, facts):
+        return off
     asked = {subject.partition(":")[2] for subject in subjects if not subject.startswith("bout:")}
     its = [it for it in facts.check_ins if it.id in asked]
     if any(it.state == "open" and it.closes > now for it in its):
@@ -118,6 +120,15 @@ def why_over(subjects: Collection[str], facts: Facts, now: Instant) -> str:
     if any(it.state == "answered" for it in its):
         return "answered"
     return next((it.state for it in its if it.state != "open"), "window_over")
+
+
+def _turned_off(subjects: Collection[str], facts: Facts) -> str:
+    """Why, where the patient wants none of it any more; what they asked to be reminded of again they do want."""
+    chosen = facts.preferences
+    off = {"check_in": "" if chosen.check_ins else "check_ins_off", "nudge": "" if chosen.nudges else "nudges_off"}
+    asked = [it for it in subjects if not it.startswith("bout:")]
+    why = ["" if it in facts.snoozed else off.get(it.partition(":")[0], "") for it in asked]
+    return why[0] if why and all(why) else ""
 
 
 def ends_at(sent_at: Instant, closes: Instant) -> Instant:

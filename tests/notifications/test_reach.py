@@ -169,6 +169,17 @@ async def test_nothing_is_sent_again_after_consent_or_care_ended(far: Far, chang
     assert await far.until(AT_17 + 2 * HOUR) == []
 
 
+async def test_nothing_is_sent_again_of_a_kind_that_was_turned_off_meanwhile(far: Far) -> None:
+    await far.until(AT_17 + MINUTE)
+    await far.db.write(care.choose, ADA, Preferences(check_ins=False), far.clock.at)
+    assert ("check_in:s1-evening", "accepted", "check_ins_off") in await ended(far.db)
+    await far.db.write(care.choose, ADA, Preferences(), far.clock.at)
+    assert await far.until(NOON + 9 * HOUR) == [("20:50", "phone")]
+    await far.db.write(care.choose, ADA, Preferences(nudges=False), far.clock.at)
+    assert await far.until(NOON + 12 * HOUR) == []
+    assert ("nudge:s1-evening", "accepted", "nudges_off") in await ended(far.db)
+
+
 async def test_quiet_hours_end_the_ladder_and_the_nudge_goes_on_with_it_in_the_morning(far: Far) -> None:
     chosen = {"preferences": Preferences(allowed_from="04:20", allowed_until="17:20")}
     await far.db.write(care.change_patient, BEN, "ada", 1, chosen, NOON)
