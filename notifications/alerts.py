@@ -113,11 +113,12 @@ def raise_alerts(db: Connection, clinic: str, flags: Sequence[Flag], now: Instan
 
 
 def _steps(it: Clinic, one: Flag, admins: Sequence[str], everybody: Sequence[str]) -> list[list[str]]:
-    """Its own clinician, then the chain the clinic chose, less who has left; where it chose none, its admins."""
+    """Its own clinician, then the chain the clinic chose; where it chose none, its admins. Nobody who has left."""
     if one.tier not in AT_ONCE:
         return []
     chosen = [[person] for person in it.settings.watch.chain if person in everybody]
-    return [[one.clinician_id], *(chosen or ([list(admins)] if admins else []))]
+    own = [[one.clinician_id]] if one.clinician_id in everybody else []
+    return [*own, *(chosen or ([list(admins)] if admins else []))]
 
 
 def _messages(clinic: str, it: Flag, planned: Chain, now: Instant) -> list[dict[str, object]]:

@@ -17,7 +17,7 @@ from notifications.agenda import TOGETHER, Agenda, Planned, agenda
 from notifications.book import Book, Row
 from notifications.reach import Address
 from notifications.tables import LANES, NEVER, due, message
-from programs import walls
+from programs import people, walls
 from programs.instants import DAY, SECOND, Instant
 from programs.tables import among
 
@@ -302,17 +302,20 @@ def _plan_again(db: Connection, clinic: str, sorted_out: _Sorted, plans: Mapping
 
 
 def _check_alerts(db: Connection, clinic: str, rows: Sequence[Row], now: Instant) -> list[Claimed]:
-    """A clinician is alerted at any hour, until the flag is acknowledged or the alert is a day old."""
+    """Whoever works there is alerted at any hour, until the flag is acknowledged or the alert is a day old."""
     if not rows:
         return []
     waiting = alerts.unacknowledged(db, clinic, [row.key for row in rows if row.key.startswith("alert:")])
     reachable = addresses.living(db, clinic, [row.person_id for row in rows])
+    left = {it.id for it in people.staff_of(db, clinic) if it.ended_at is not None}
     send, ended = [], []
     for row in rows:
         if row.key.startswith("alert:") and row.key not in waiting:
             ended.append((row, "acknowledged"))
         elif row.closes <= now:
             ended.append((row, "window_over"))
+        elif row.person_id in left:
+            ended.append((row, "left"))
         else:
             ladder = reach.ladder(reachable.get(row.person_id, ()), alerts.CHANNELS, now)
             send.append(Claimed(clinic, row, row.fence, 0, "", now + LEASE, "en", ladder))

@@ -71,6 +71,7 @@ WHY_ENDED: Mapping[str, str] = {
     "past": "Its time had passed.",
     "withdrawn": "What it was about is no longer planned.",
     "acknowledged": "Somebody had acknowledged the flag.",
+    "left": "They no longer work at the clinic.",
     "absorbed": "It became part of another message.",
 }
 CHANNEL = "It went by {channel}, and nobody waits for a word about it: whether it was seen is not known."

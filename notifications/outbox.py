@@ -51,6 +51,9 @@ ENDS = {
 # Of these, the reasons why a bout counts as one of which no message reached the patient (see receipts.py).
 UNREACHED = frozenset(reason for reason, state in ENDS.items() if state in ("expired", "failed")) | {"no_address"}
 
+# Nobody is planned further than this ahead, but by a clock that was ahead then.
+TOO_FAR = HORIZON + DAY
+
 _INSERT, _INSERT_DUE, _INSERT_OUTCOME = insert(message), insert(due), insert(outcome)
 _UPDATE = (
     update(message)
@@ -111,6 +114,12 @@ _HORIZONS = select(horizon.c.patient_id).where(
 _BEHIND = (
     select(horizon.c.clinic_id, horizon.c.patient_id)
     .where(horizon.c.planned_until < bindparam("until"))
+    .order_by(horizon.c.planned_until, horizon.c.clinic_id, horizon.c.patient_id)
+    .limit(bindparam("count"))
+)
+_AHEAD = (
+    select(horizon.c.clinic_id, horizon.c.patient_id)
+    .where(horizon.c.planned_until > bindparam("beyond"))
     .order_by(horizon.c.planned_until, horizon.c.clinic_id, horizon.c.patient_id)
     .limit(bindparam("count"))
 )
@@ -183,9 +192,12 @@ def preview(db: Connection, clinic: str, patient: str, now: Instant, until: Inst
 
 
 def behind(db: Connection, now: Instant, count: int) -> dict[str, list[str]]:
-    """Clinic -> patients whose rows reach less than half the horizon ahead; at most `count` patients."""
+    """Clinic -> patients whose rows reach less than half the horizon ahead, or further than all of it: they were laid
+    out by a clock that was ahead, and would not be again for as long. At most twice `count` patients."""
     found: dict[str, list[str]] = defaultdict(list)
-    for clinic, patient in db.execute(_BEHIND, {"until": now + HORIZON // 2, "count": count}):
+    until = {"until": now + HORIZON // 2, "count": count}
+    beyond = {"beyond": now + TOO_FAR, "count": count}
+    for clinic, patient in [*db.execute(_BEHIND, until), *db.execute(_AHEAD, beyond)]:
         found[clinic].append(patient)
     return found
 

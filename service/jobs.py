@@ -9,6 +9,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC
 from typing import Any, NamedTuple
 
@@ -138,24 +139,39 @@ class Worker:
 
     async def turn(self) -> Tally:
         """One round: lay out, send, keep house. Raises what the database raises; nothing is lost by it."""
-        await self._lay_out()
-        tally = await delivery.drain(Unshown(self.db), self.wire, self.clock.now, self._step, self.chance)
-        await self._roll_up()
+        tally = Tally()
+        await self._lay_out(tally)
+        await self._send(tally)
+        await self._roll_up(tally)
         await self._keep_house()
-        self.pulse.turned_at = self.clock.now()
-        self.pulse.steps += 1
+        self._stepped()
         self.pulse.failed_turns = 0
-        self.pulse.totals.add(tally)
         return tally
 
-    async def _lay_out(self) -> None:
+    def _stepped(self) -> None:
+        self.pulse.turned_at = self.clock.now()
+        self.pulse.steps += 1
+
+    async def _send(self, tally: Tally) -> None:
+        did = await delivery.drain(Unshown(self.db), self.wire, self.clock.now, self._step, self.chance)
+        for it in (tally, self.pulse.totals):
+            it.add(did)
+
+    async def _send_due(self, tally: Tally) -> None:
+        """Between two batches of upkeep, of which there may be thousands: what became due does not wait for them."""
+        earliest = await self.db.read(outbox.earliest)
+        if earliest is not None and earliest <= self.clock.now():
+            await self._send(tally)
+
+    async def _lay_out(self, tally: Tally) -> None:
         while behind := await self.db.read(outbox.behind, self.clock.now(), LAY_OUT):
             for clinic, patients in behind.items():
                 await self._each(PLANNING, self.pulse.unplanned, clinic, patients)
+            await self._send_due(tally)
 
     async def _each(self, it: Upkeep, faults: Faults, clinic: str, patients: Sequence[str]) -> None:
         """Together; where that raises, one by one, so that one patient's facts stop nobody else's upkeep."""
-        self.pulse.steps += 1
+        self._stepped()
         db, now = self.db.at(clinic), self.clock.now()
         try:
             await db.write(it.do, clinic, patients, now)
@@ -178,19 +194,20 @@ class Worker:
             self.pulse.turned_at = self.clock.now()
         self.failpoint(name)
 
-    async def _roll_up(self) -> None:
+    async def _roll_up(self, tally: Tally) -> None:
         """The clinics' numbers: right without this, quick with it."""
         now = self.clock.now()
-        if now - self._rolled_up_at < ROLL_UP_EVERY:
+        if not _is_over(self._rolled_up_at, ROLL_UP_EVERY, now):
             return
         self._rolled_up_at = now
         while stale := await self.db.read(rollup.stale, now, ROLL_UP):
             for clinic, patients in stale.items():
                 await self._each(COUNTING, self.pulse.uncounted, clinic, patients)
+            await self._send_due(tally)
 
     async def _keep_house(self) -> None:
         now = self.clock.now()
-        if now - self._counted_at >= COUNT_EVERY:
+        if _is_over(self._counted_at, COUNT_EVERY, now):
             self._counted_at = now
             self.pulse.nobody = await self.db.read(alerts.nobody, now)
             waiting = await self.db.read(aside.count)
@@ -199,7 +216,7 @@ class Worker:
             for faults in (self.pulse.unplanned, self.pulse.uncounted):
                 for over in [it for it, at in faults.items() if now - at > FAULT_STANDS]:
                     del faults[over]
-        if now - self._kept_house_at < KEEP_HOUSE_EVERY:
+        if not _is_over(self._kept_house_at, KEEP_HOUSE_EVERY, now):
             return
         self._kept_house_at = now
         await self.db.write(forget_replies, now - REPLIES_KEPT)
@@ -210,7 +227,7 @@ class Worker:
         """The conservation check, a part of it a minute: of millions at once, it would hold up what is due."""
         it = self._accounting
         if it.place is None:
-            if now - it.begun_at < KEEP_HOUSE_EVERY:
+            if not _is_over(it.begun_at, KEEP_HOUSE_EVERY, now):
                 return
             it.begun_at, it.place, it.found = now, conservation.BEGIN, 0
         found, it.place = await self.db.read(conservation.account, it.place, conservation.PART)
@@ -243,8 +260,11 @@ class Worker:
 
     async def _run(self) -> None:
         # Turns run here and not as jobs: APScheduler cancels the jobs it is running when it is shut down.
+        # And the ticker goes by the clock of the wall: where that is set back, we wake by ourselves.
         while True:
-            await self._awake.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LONGEST_NAP / SECOND + 1):
+                    await self._awake.wait()
             self._awake.clear()
             if self._stopping:
                 return
@@ -279,6 +299,11 @@ class Worker:
                 self._arm(max(at, self.clock.now()))
         finally:
             self._looking = None
+
+
+def _is_over(since: Instant, every: Instant, now: Instant) -> bool:
+    """Also where the clock was set back meanwhile."""
+    return not 0 <= now - since < every
 
 
 def forget_replies(db: Connection, before: Instant) -> None:

@@ -5,7 +5,7 @@ Encryption and HTTP of a burst would take the core from under the API, which the
 through its pipe, and ended when it has been idle. Until it is there all are sent here, so that nothing waits between
 the last look (handing.py) and a send; what the child cannot begin within a second counts as untried. What a child had
 in hand that died is Later, and not the provider's fault: it may have arrived, and goes out again under the same
-delivery id.
+delivery id. One that does not answer at all is killed.
 
 As its own process: python -m notifications.channels.apart
 """
@@ -128,6 +128,10 @@ class _Child:
                 if not answer.done():
                     answer.set_result(Later("the process that sends ended", ours=True))
 
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+
     async def end(self) -> None:
         await _stop(self.process)
         await asyncio.wait([self.reading])
@@ -167,14 +171,17 @@ class Apart:
 
     async def send(self, address: WebPushAddress, parcel: Parcel) -> Outcome:
         self._flying += 1
+        child = self._child
         try:
-            if self._child is not None and self._child.alive:
+            if child is not None and child.alive:
                 async with asyncio.timeout(self._settings.timeout + GRACE):
-                    return await self._child.send(address, parcel)
+                    return await child.send(address, parcel)
             if self._flying > FEW and self._keeping is None:
                 self._keeping = asyncio.create_task(self._keep())
             return await self._here.send(address, parcel)
         except TimeoutError:
+            if child is not None:
+                child.kill()  # it is stuck, and would keep from being sent whatever it is given
             return Later("the process that sends did not answer in time", ours=True)
         finally:
             self._flying -= 1

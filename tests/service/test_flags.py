@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from notifications import alerts, conservation
 from notifications.channels import Accepted, Outcome, Parcel, Refused
 from notifications.escalation import ON_CALL
-from notifications.tables import address, due
+from notifications.tables import address, due, outcome
 from programs import checkins, people, rules, silence
 from programs.errors import Conflict, Invalid, NoSuchRecord
 from programs.instants import DAY, HOUR, MINUTE, Instant, of
@@ -89,6 +89,18 @@ async def test_an_emergency_goes_from_one_to_the_next_every_quarter_hour_also_at
     it = await clinic.read(checkins.flag_of, CLINIC, flag)
     assert (it.acknowledge_by, it.nobody_at) == (NIGHT + 15 * MINUTE, NIGHT + 45 * MINUTE)
     assert [it.nobody(NIGHT + minutes * MINUTE) for minutes in (44, 45)] == [False, True]
+
+
+async def test_who_has_left_is_told_nothing_any_more_and_nobody_waits_for_them(clinic: Database) -> None:
+    gone: dict[str, Any] = {"ended_at": NOON}
+    await clinic.write(people.change_clinician, CLINIC, "ben", gone)
+    await report(clinic, {"rf_breath": True}, NIGHT)
+    await clinic.write(people.change_clinician, CLINIC, "cleo", gone)  # and Cleo, after her alert was laid out
+    wire = Desks()
+    await play(clinic, wire, NIGHT, NIGHT + HOUR)
+    assert wire.told() == [("Tue 02 03:15", "on call", AGAIN)]
+    how = select(outcome.c.state, outcome.c.reason)
+    assert ("cancelled", "left") in [tuple(it) for it in await clinic.read(lambda db: db.execute(how).all())]
 
 
 @pytest.mark.parametrize(("night", "later"), [("2026-03-08T01:50-05:00", "03:05"), ("2026-11-01T01:50-04:00", "01:05")])

@@ -1,7 +1,7 @@
 """The worker: it wakes at the earliest due instant, says how it is, and finishes what it holds when it is stopped."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 from unittest.mock import AsyncMock
 
@@ -19,11 +19,11 @@ from programs import adherence, rollup
 from programs.adherence import Item
 from programs.instants import DAY, HOUR, MINUTE, moment
 from programs.schedule import DAY_MINUTES, week_of
-from service import care
+from service import care, jobs
 from service.clock import SetClock, SystemClock
 from service.database import Database
 from service.errors import refused
-from service.jobs import STALE, Worker, health
+from service.jobs import COUNTING, STALE, Worker, health
 from service.tables import reply
 from tests.world import ADA, BEN, CLINIC, DOV, NOON, assignment, patient, populate, session
 
@@ -254,3 +254,67 @@ async def test_replies_are_forgotten_after_a_week(database: Database) -> None:
     await database.write(keep)
     await Worker(database, {}, SetClock(NOON + 8 * DAY - HOUR)).turn()
     assert await database.read(lambda db: db.execute(select(func.count()).select_from(reply)).scalar()) == 1
+
+
+async def test_an_alert_does_not_wait_until_everybody_is_counted(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    class Desk(Slow):
+        async def send(self, address: Any, parcel: Parcel) -> Outcome:
+            done.append(address.label)
+            return await super().send(address, parcel)
+
+    def counting_(db: Connection, clinic: str, patients: Sequence[str], now: int) -> None:
+        COUNTING.do(db, clinic, patients, now)
+        if "counted" not in done:  # and in this moment
+            care.answer(db, ADA, "s1-evening", {"rf_bleed": True}, now, now)
+        done.append("counted")
+
+    await needled(database, NOON)
+    await database.write(care.enrol, BEN, patient("flo", "ben"), None, NOON)
+    monkeypatch.setattr(jobs, "ROLL_UP", 1)
+    monkeypatch.setattr(jobs, "COUNTING", COUNTING._replace(do=counting_))
+    worker = Worker(database, {"console": Desk()}, SetClock(NOON + MINUTE))
+    tally = await worker.turn()
+    assert done[:2] == ["counted", "ben's desk"]
+    assert done.count("counted") > 2
+    assert tally.accepted == worker.pulse.totals.accepted == 1
+
+
+async def test_a_clock_that_was_ahead_for_a_moment_leaves_nobody_unplanned(database: Database) -> None:
+    """The machine started in another year, and heard of it a minute later."""
+    await needled(database, NOON)
+    worker = Worker(database, {"console": Slow()}, SetClock(NOON + 300 * DAY))
+    await worker.turn()
+    worker.clock = SetClock(NOON)
+    await worker.turn()
+    wire = Slow()
+    worker = Worker(database, {"console": wire}, SetClock(NOON + 6 * HOUR))
+    await worker.turn()
+    assert wire.taken == 1
+    assert await database.read(outbox.behind, NOON + 6 * HOUR, 200) == {}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_clock_that_was_set_back_does_not_put_the_worker_to_sleep(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it looks to the ticker: the worker's instants lie an hour ahead of what its clock says now."""
+    monkeypatch.setattr(jobs, "LONGEST_NAP", 100)
+    ahead = AsyncMock(side_effect=lambda: SystemClock().now() + HOUR)
+    worker = Worker(database, {}, SystemClock())
+    monkeypatch.setattr(worker, "next_wake", ahead)
+    worker.start()
+    try:
+        async with asyncio.timeout(20):
+            while ahead.await_count < 2:  # noqa: ASYNC110 (nobody tells us)
+                await asyncio.sleep(0.05)
+    finally:
+        await worker.stop()
+
+
+def test_what_is_done_every_hour_is_done_when_the_clock_was_set_back() -> None:
+    every = [jobs._is_over(NOON, HOUR, NOON + it) for it in (0, HOUR - 1, HOUR, -1, -DAY)]
+    assert every == [False, False, True, True, True]

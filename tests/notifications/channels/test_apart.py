@@ -120,3 +120,19 @@ async def test_what_could_not_be_begun_within_a_second_is_not_sent_any_more(
     assert "stopped0" not in {push.tag for push in phones.accepted}
     await channel.close()
     assert is_gone(process.pid)
+
+
+async def test_one_that_hangs_is_killed_and_what_follows_goes_out(
+    channel: Apart, phones: PushService, parcel: Parcel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await send(channel, phones, parcel, BURST, "burst")
+    await until(lambda: channel._child is not None)
+    process = child_of(channel).process
+    process.send_signal(signal.SIGSTOP)
+    monkeypatch.setattr(apart, "GRACE", 0.5 - channel._settings.timeout)
+    assert await send(channel, phones, parcel, 1, "lost") == [
+        Later("the process that sends did not answer in time", ours=True)
+    ]
+    await until(lambda: channel._child is None)
+    assert is_gone(process.pid)
+    assert all(isinstance(it, Accepted) for it in await send(channel, phones, parcel, 1, "next"))
