@@ -2,13 +2,14 @@
 # make test   everything that must hold: format, lint, layers, types, tests on SQLite and PostgreSQL
 # make torture  the long form of what tries to break delivery: an hour or more; ONLY=kill runs what has that in its name
 # make bench  the figures of what to beat, as ratios, in one run; ONLY="P4 P5" for some of them
+# make audit  whether a weakness is known of anything in the lock files; asks a service on the internet, as tests never do
 # make lock   resolve the dependencies anew (needs uv); commits hashes, never index addresses
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test torture bench lock check clean
+.PHONY: run test torture bench audit lock check clean
 
 run: $(VENV)/.run
 	@exec $(BIN)/homestretch demo
@@ -53,10 +54,22 @@ $(VENV)/.bench: requirements-bench.txt pyproject.toml | $(VENV)/.dev
 	@$(call INSTALL,requirements-bench.txt)
 	@touch $@
 
+# Strict, as what the service could not be asked about would else count as sound. From a virtual environment of its own, so
+# that what looks is apart from what is looked at. FROM="--osv-url ..." asks another service of the same form.
+audit: $(VENV)/audit/.done
+	$(VENV)/audit/bin/pip-audit --strict --disable-pip --vulnerability-service osv $(FROM) \
+		$(addprefix -r ,$(wildcard requirements*.txt))
+
+$(VENV)/audit/.done: requirements-audit.txt | $(VENV)/bin/python
+	@$(PYTHON) -m venv $(VENV)/audit
+	@$(VENV)/audit/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements-audit.txt
+	@touch $@
+
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --group build -o requirements.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --group build --group dev -c requirements.txt -o requirements-dev.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --group build --group dev --group bench -c requirements-dev.txt -o requirements-bench.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --group audit -o requirements-audit.txt
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

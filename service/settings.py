@@ -7,7 +7,7 @@ behind it. A name that is none of these is refused with the nearest one that is:
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -39,6 +39,8 @@ TOGETHER = (
     ("sms_services", "sms_prefixes"),
 )
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+ENCRYPTED = ("verify-full", "verify-ca", "require", "disable")  # said one way or the other; others fall back in silence
+KNOWN_PASSWORDS = ("...", "admin", "changeme", "password", "postgres", "root", "secret")
 
 
 class SettingsError(ValueError):
@@ -180,8 +182,9 @@ def _is_this_machine(host: str) -> bool:
 def _contradictions(it: Settings) -> list[str]:
     """What no single setting can say of itself."""
     found = []
-    if not it.database_url.startswith(("sqlite:///", "postgresql://")):
-        found.append(f"{PREFIX}DATABASE_URL: expected sqlite:///path or postgresql://...")
+    for field in ("database_url", "migrating_url"):
+        if problem := _wrong_with_database(getattr(it, field)):
+            found.append(f"{PREFIX}{field.upper()}: {problem}")
     url = urlsplit(it.public_url)
     if url.scheme not in ("http", "https") or not url.netloc or not it.public_url.isascii() or " " in it.public_url:
         found.append(f"{PREFIX}PUBLIC_URL: expected an address such as https://aftercare.example.org")
@@ -189,7 +192,7 @@ def _contradictions(it: Settings) -> list[str]:
         found.append(
             f"{PREFIX}PUBLIC_URL: expected https://, as over http:// anybody on the way could read and sign in"
         )
-    found += _contradictions_of_provider(it)
+    found += [*_contradictions_of_provider(it), *_contradictions_of_mail(it)]
     if it.ntfy_url and not _is_safe(it.ntfy_url):
         found.append(f"{PREFIX}NTFY_URL: expected an address such as https://ntfy.example.org")
     if it.ntfy_token and not it.ntfy_url:
@@ -222,6 +225,33 @@ def _apart(it: Settings, names: tuple[str, ...]) -> str:
         return ""
     *first, last = (f"{PREFIX}{name.upper()}" for name in names)
     return f"{', '.join(first)} and {last}: give {'both, or neither' if len(names) == 2 else 'all, or none'}"
+
+
+def _wrong_with_database(url: str) -> str:
+    """No address, one that leaves open whether its way to another machine is encrypted, or a password all know."""
+    if not url or url.startswith("sqlite:///"):
+        return ""
+    try:
+        parts, asked = urlsplit(url), parse_qs(urlsplit(url).query)
+    except ValueError:
+        return "expected sqlite:///path or postgresql://..."
+    if parts.scheme != "postgresql":
+        return "expected sqlite:///path or postgresql://..."
+    host = parts.hostname or asked.get("host", [""])[0]
+    if host and not host.startswith("/") and host not in LOOPBACK and asked.get("sslmode", [""])[0] not in ENCRYPTED:
+        return (
+            f"{host} is another machine, so say how the way there is encrypted: ?sslmode=verify-full "
+            "(or ?sslmode=disable, where nobody else can listen, as in a network of containers)"
+        )
+    if parts.password and unquote(parts.password).lower() in {*KNOWN_PASSWORDS, (parts.username or "").lower()}:
+        return "has a password that everybody tries first; give the role one of its own"
+    return ""
+
+
+def _contradictions_of_mail(it: Settings) -> list[str]:
+    if it.smtp_tls == "none" and it.smtp_password and it.smtp_host not in LOOPBACK:
+        return [f"{PREFIX}SMTP_TLS: none would send the password readable to another machine; use starttls or tls"]
+    return []
 
 
 def _contradictions_of_provider(it: Settings) -> list[str]:

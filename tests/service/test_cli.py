@@ -265,7 +265,10 @@ async def test_a_demonstration_starts_at_once_when_it_was_filled_before(tmp_path
     migrate(f"sqlite:///{tmp_path}/data/demo.db")
     port = free_port()
     # Settings of a real clinic are not looked at.
-    real = {"HOMESTRETCH_DATABASE_URL": "postgresql://nowhere.example/clinic", "HOMESTRETCH_SMTP_HOST": "mail.example"}
+    real = {
+        "HOMESTRETCH_DATABASE_URL": "postgresql://nowhere.example/clinic?sslmode=disable",
+        "HOMESTRETCH_SMTP_HOST": "mail.example",
+    }
     async with (
         serving(tmp_path, "demo", "--port", str(port), **real) as process,
         httpx.AsyncClient(trust_env=False) as it,

@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+from collections import Counter
 from math import log2
 from pathlib import Path
 
@@ -68,6 +69,24 @@ def test_every_line_names_what_shows_it_and_that_exists() -> None:
         for file, name in tests:
             assert f"def {name}(" in (ROOT / file).read_text("utf-8"), (numbers, file, name)
         assert all((ROOT / file).exists() for file in documents), numbers
+
+
+def kind(shown: str) -> str:
+    if shown.startswith("**met otherwise**"):
+        return "met otherwise than it is worded"
+    if TEST.search(shown):
+        return "a test"
+    return {"**not met**": "not met", "the operator's": "the operator's to set up"}.get(
+        shown, "a page of the documentation" if DOCUMENT.search(shown) else shown
+    )
+
+
+def test_the_totals_are_those_of_the_lines() -> None:
+    """Of levels 1 and 2; a kind that has none stands there with 0 or not at all."""
+    found = Counter(kind(shown) for numbers, _, shown in rows() for it in numbers if it not in BESIDE)
+    said = re.findall(r"^\| ([a-z' ]+) \| (\d+) \|$", (ROOT / "SECURITY.md").read_text("utf-8"), re.M)
+    assert {name: int(count) for name, count in said if count != "0"} == dict(found)
+    assert sum(found.values()) == 253
 
 
 def test_the_limits_of_the_document_are_those_of_the_code() -> None:
@@ -150,3 +169,16 @@ async def test_the_server_shows_no_folder_no_source_and_no_trace(database: Datab
         assert (await ask(app, "GET", path, "", [], b"")).status in (404, 405), path
     for path in ("/", "/sign-in", "/api/v1/me/today"):
         assert (await ask(app, "TRACE", path, "", [], b"")).status == 405, path
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_nothing_leads_from_http_to_https(database: Database) -> None:
+    """A program that sends its token in the clear must hear of it; a redirect would let that go on unseen."""
+    app = built(Settings(public_url="https://aftercare.example.org"), database, SetClock(NOON))
+    seen = set()
+    for path in ("/", "/sign-in", "/console/pages.css", "/api/v1/me/today", "/api/v1/clinics/riverside", "/healthz"):
+        reply = await ask(app, "GET", path, "", [], b"")
+        seen.add(reply.status)
+        assert not reply.header(b"location").startswith(b"http"), path
+        assert not path.startswith("/api") or reply.status == 401, path
+    assert {200, 401} <= seen

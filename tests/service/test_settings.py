@@ -118,11 +118,45 @@ def test_a_name_mistyped_is_refused_with_the_one_meant() -> None:
         ("SMS_SERVICES", "sms = twilio://AC1:secret@+15550100/{to}"),
         ("NTFY_URL", "http://ntfy.example.org"),
         ("NTFY_TOKEN", "tk_of_no_server"),
+        ("MIGRATING_URL", "db.example.org"),
+        ("DATABASE_URL", "postgresql://[db/x"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_by_its_name(name: str, value: str) -> None:
     (problem,) = problems(**{name: value})
     assert problem.startswith(f"HOMESTRETCH_{name}")
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "MIGRATING_URL"])
+def test_the_way_to_a_database_on_another_machine_says_how_it_is_encrypted(name: str) -> None:
+    """Left unsaid, or `prefer`, it would go unencrypted in silence wherever somebody in between wants it to."""
+    for unsaid in ("db.example.org/x", "db/x?sslmode=prefer", "/x?host=10.0.0.7", "192.0.2.7/x?sslmode=allow"):
+        (problem,) = problems(**{name: f"postgresql://homestretch:quiet-otters@{unsaid}"})
+        assert problem.startswith(f"HOMESTRETCH_{name}: ")
+        assert "?sslmode=verify-full" in problem
+        assert "quiet-otters" not in problem
+    for said in (
+        "db.example.org/x?sslmode=verify-full",
+        "db/x?sslmode=disable",
+        "localhost/x",
+        "/x?host=/run/pg",
+        "/x",
+    ):
+        assert read({f"HOMESTRETCH_{name}": f"postgresql://homestretch:quiet-otters@{said}"})
+
+
+@pytest.mark.parametrize("password", ["postgres", "Homestretch", "changeme", "...", "%70assword"])
+def test_a_database_with_a_password_that_everybody_tries_first_is_refused(password: str) -> None:
+    (problem,) = problems(DATABASE_URL=f"postgresql://homestretch:{password}@localhost/x")
+    assert "a password that everybody tries first" in problem
+
+
+def test_a_password_is_not_sent_readable_to_a_mail_server_elsewhere() -> None:
+    given = {"SMTP_HOST": "mail.example.org", "SMTP_SENDER": "a@example.org", "SMTP_PASSWORD": "x", "SMTP_TLS": "none"}
+    (problem,) = problems(**given)
+    assert problem.startswith("HOMESTRETCH_SMTP_TLS: ")
+    for changed in ({"SMTP_HOST": "localhost"}, {"SMTP_TLS": "tls"}, {"SMTP_PASSWORD": ""}):
+        assert read({f"HOMESTRETCH_{one}": value for one, value in {**given, **changed}.items()})
 
 
 @pytest.mark.parametrize(
