@@ -452,8 +452,10 @@ def _begin(how: str, clinic: str) -> str:
 def postgresql_engine(url: str, **options: Any) -> Engine:
     """With limits on every wait: a forgotten transaction or a lock held too long must not stop the clinic."""
     # jit: planning short statements with it takes longer than running them. random_page_cost: at its 4, which is for
-    # disks that turn, a few hundred rows of a long queue are looked for by reading all of it.
-    planner = "-c jit=off -c random_page_cost=1.1"
+    # disks that turn, a few hundred rows of a long queue are looked for by reading all of it. enable_material: a table
+    # that filled up since its statistics were taken is held for a single row, kept, and gone through for every row of
+    # another.
+    planner = "-c jit=off -c random_page_cost=1.1 -c enable_material=off"
     limits = f"{planner} -c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"
     return create_engine(
         make_url(url).set(drivername="postgresql+psycopg"),
