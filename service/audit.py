@@ -227,11 +227,10 @@ def fits(keys: Keys, seal: str, *values: str | int) -> bool:
 
 
 def key_of(seal: str) -> int:
-    """The number of the key that a seal says it was made with; 0 for what is no seal."""
+    """The number of the key that a seal says it was made with; what says none, or is no seal, is the first's."""
     number, colon, _ = seal.partition(":")
-    if not colon:
-        return 1
-    return int(number) if len(number) < 5 and number.isascii() and number.isdecimal() else 0
+    said = bool(colon) and len(number) < 5 and number.isascii() and number.isdecimal()
+    return int(number) or 1 if said else 1
 
 
 def _sealed(keys: Keys, number: int, values: Sequence[str | int]) -> str:

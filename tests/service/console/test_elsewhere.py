@@ -141,6 +141,7 @@ unnamed = pytest.mark.parametrize("named", [()])
 
 
 @unnamed
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_our_own_second_factor_follows_whatever_the_provider_says(
     browser: Browser, world: Database, clock: SetClock
 ) -> None:
@@ -180,8 +181,13 @@ async def test_who_has_none_sets_it_up_once_and_is_asked_for_it_from_then_on(
     clock.move_to(clock.now() + MINUTE)
     assert "Code from your app" in (await sign_in_as(other, "ben-there")).text
     assert (await other.post("/sign-in/second", data={"code": code_at(clock.now(), secret)})).url.path == "/clinic"
-    # A passkey opens alone, so that somebody whom the provider has put out would still come in.
-    assert "not for who signs in at their provider" in (await other.post("/account/passkeys")).text
+    # A passkey opens alone: somebody whom the provider has put out would still come in by it.
+    assert "Add a passkey" not in (await ben.get("/account")).text
+    assert "not for who signs in at their provider" in (await ben.post("/account/passkeys")).text
+    await world.write(staff.reset, BEN, "operator", clock.now())
+    again = browser(None)
+    assert 'class="secret"' in (await sign_in_as(again, "ben-there")).text, "who lost phone and codes sets up another"
+    assert not await is_in(again)
 
 
 @unnamed
