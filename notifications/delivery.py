@@ -81,7 +81,8 @@ async def drain(
     """Claim, send and settle until nothing more is due. Several workers may do this at once: the claim decides.
 
     A provider that takes its time holds nobody else up: what has come of the others is settled meanwhile, and what
-    became due is claimed. Raises what the database raises; what was sent by then is settled first the next time.
+    became due is claimed. Raises what the database raises; what was sent by then is settled first the next time, and so
+    is what was just being sent: given up half-way, it would be sent a second time.
     """
     loop = _Loop(db, wire, clock, failpoint, chance or random.Random())
     try:
@@ -91,6 +92,9 @@ async def drain(
             more = await loop.claim() if len(loop.sending) < MOST_AT_ONCE else True
             await loop.send_on()
             await loop.settle()
+    except Exception:
+        await loop.finish()
+        raise
     finally:
         for it in loop.sending:
             it.cancel()
@@ -104,6 +108,7 @@ class _Loop:
         self.db, self.wire, self.clock, self.failpoint, self.chance = db, wire, clock, failpoint, chance
         self.tally = Tally()
         self.sending: set[asyncio.Task[Sent]] = set()
+        self._begun: set[str] = set()  # ids of messages of which a hand-over has begun
         self._turn = 0
 
     async def claim(self) -> bool:
@@ -120,13 +125,22 @@ class _Loop:
         self.tally.claimed += count
         self.tally.ended += count - len(claimed)
         look = LastLook(self.db, claimed)
-        self.sending |= {asyncio.create_task(self._send(it, look)) for it in claimed}
+        self.sending |= {asyncio.create_task(self._send(it, look), name=it.row.id) for it in claimed}
         return bool(count == BATCH)
 
     async def send_on(self) -> None:
         if self.sending:
             done, self.sending = await asyncio.wait(self.sending, timeout=PATIENCE)
             self.wire.unsettled += [it.result() for it in done]
+
+    async def finish(self) -> None:
+        """Begin nothing more, and hear out what has begun: ten seconds or so."""
+        for it in self.sending:
+            if it.get_name() not in self._begun:
+                it.cancel()
+        if self.sending:
+            done, self.sending = await asyncio.wait(self.sending)
+            self.wire.unsettled += [it.result() for it in done if not it.cancelled() and it.exception() is None]
 
     async def settle(self) -> None:
         results = self.wire.unsettled
@@ -156,8 +170,14 @@ class _Loop:
     async def _send(self, it: Claimed, look: LastLook) -> Sent:
         self.failpoint("sending")
         try:
-            sent = await send(it, self.wire, self.clock, partial(look.stands, it))
+            sent = await send(it, self.wire, self.clock, partial(self._stands, it, look))
         except Exception as error:  # one poisoned message must not stop the others of its batch
             sent = Sent(it, (), error)
         self.failpoint("sent")
         return sent
+
+    async def _stands(self, it: Claimed, look: LastLook) -> bool:
+        stands = await look.stands(it)
+        if stands:
+            self._begun.add(it.row.id)
+        return stands

@@ -217,3 +217,44 @@ async def test_what_was_sent_and_could_not_be_written_down_is_written_down_later
     tally = await worker.turn()
     assert (tally.accepted, channel.asked) == (CROWD, CROWD)
     assert await database.read(conservation.unaccounted) == 0
+
+
+async def test_what_was_just_being_sent_as_the_database_went_away_is_heard_out_and_not_sent_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text message is shown as often as it is handed over."""
+    monkeypatch.setattr(delivery, "PATIENCE", 0.05)
+    await database.write(crowd)
+    clock, written = SetClock(NOON + 5 * HOUR), database.append
+    away, back = asyncio.Event(), asyncio.Event()
+    asked: list[str] = []
+
+    class OneIsSlow(Answers):
+        limit: ClassVar[int] = CROWD // 2  # so that some have not begun
+
+        async def send(self, address: Any, parcel: Parcel) -> Outcome:
+            asked.append(address.label)
+            if len(asked) > 2:
+                await back.wait()
+            return Accepted()
+
+    async def restarting(clinic: str, verb: Any, *args: Any) -> Any:
+        if verb is settling.settle and not back.is_set():
+            away.set()
+            raise OperationalError("", None, sqlite3.OperationalError("server closed the connection"))
+        return await written(clinic, verb, *args)
+
+    monkeypatch.setattr(database, "append", restarting)
+    worker = Worker(database, {"console": OneIsSlow([])}, clock)
+    turn = asyncio.create_task(worker.turn())
+    await asyncio.wait_for(away.wait(), 20)
+    begun = len(asked)
+    await asyncio.sleep(0.05)
+    back.set()
+    with pytest.raises(OperationalError):
+        await turn
+    assert len(asked) == begun < CROWD
+    clock.move_to(clock.at + MINUTE)  # after the lease
+    tally = await worker.turn()
+    assert (tally.accepted, len(asked), len(set(asked))) == (CROWD, CROWD, CROWD)
+    assert await database.read(conservation.unaccounted) == 0
