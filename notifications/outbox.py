@@ -76,13 +76,13 @@ _DROP = delete(due).where(
     due.c.message_id == bindparam("message"),
 )
 _PENDING_OF = (
-    select(message.c.planned_for, message.c.subjects)
+    select(message.c.planned_for, message.c.subjects, due.c.state)
     .join(due, PENDING)
     .where(
         message.c.clinic_id == bindparam("clinic"),
         message.c.person_id == bindparam("patient"),
         message.c.closes > bindparam("now"),
-        due.c.state == "pending",
+        (due.c.state == "pending") | (due.c.state == "in_flight"),
     )
 )
 _LOCK = (
@@ -149,8 +149,20 @@ def _shift(db: Connection, clinic: str, everybody: Iterable[Facts], now: Instant
 
 def planned_about(db: Connection, clinic: str, patient: str, subjects: Collection[str], now: Instant) -> Instant | None:
     """When the next pending message of this patient about any of these subjects is planned for; None: there is none."""
+    found = _about(db, clinic, patient, subjects, now)
+    return min((at for at, state in found if state == "pending"), default=None)
+
+
+def is_told_of(db: Connection, clinic: str, patient: str, subjects: Collection[str], now: Instant) -> bool:
+    """Whether this patient has a message about any of these subjects before them, or on its way this moment."""
+    return bool(_about(db, clinic, patient, subjects, now))
+
+
+def _about(
+    db: Connection, clinic: str, patient: str, subjects: Collection[str], now: Instant
+) -> list[tuple[Instant, str]]:
     rows = db.execute(_PENDING_OF, {"clinic": clinic, "patient": patient, "now": now}).all()
-    return min((at for at, its in rows if not set(subjects).isdisjoint(_subjects(its))), default=None)
+    return [(at, state) for at, its, state in rows if not set(subjects).isdisjoint(_subjects(its))]
 
 
 def _lock(db: Connection, clinic: str, patients: Sequence[str], now: Instant) -> None:

@@ -387,7 +387,7 @@ def _changes_the_agenda(db: Connection, who: Who, patient: Patient, kept: Sequen
     if reminded_every(patient.reacted_at, now) > 1:
         return True
     subjects = {bout_subject(it.plan_id, wall_at(it.date, it.time)) for it in kept}
-    return outbox.planned_about(db, who.clinic, who.id, subjects, now) is not None
+    return outbox.is_told_of(db, who.clinic, who.id, subjects, now)
 
 
 def confirm(db: Connection, who: Who, it: Receipt, now: Instant) -> bool:

@@ -5,6 +5,7 @@ And whatever takes an address away takes it away from a message that a worker ho
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import date
 from typing import Any, ClassVar
 
 import msgspec
@@ -13,17 +14,18 @@ from sqlalchemy import Connection, select
 
 from notifications import addresses, outbox, stops
 from notifications.channels import Accepted, Outcome, Parcel
-from notifications.channels.addresses import EmailAddress, SmsAddress
+from notifications.channels.addresses import ConsoleAddress, EmailAddress, SmsAddress
 from notifications.delivery import drain
 from notifications.tables import address, message
 from notifications.wire import Wire
+from programs.completions import Completion
 from programs.instants import HOUR, MINUTE
 from service import care
 from service.care import Who
 from service.clock import SetClock
 from service.database import Database
 from service.tables import audit
-from tests.world import ADA, BEN, CLINIC, EVE, NOON, OTHER, patient, populate, session
+from tests.world import ADA, BEN, CLINIC, EVE, NOON, OTHER, assignment, patient, populate, session
 
 NUMBER = {"number": "+34600111222", "service": "sms"}
 GATEWAY, THEIRS = (Who(clinic, "key", "gateway", sees_all=True) for clinic in (CLINIC, OTHER))
@@ -177,6 +179,33 @@ async def test_what_waits_for_its_turn_is_not_sent_to_an_address_that_was_stoppe
     await draining
     clock.move_to(ASKED + MINUTE)
     await drain(database, Wire({form.kind: channel}), clock.now)
+    assert len(channel.reached) == 1
+
+
+async def test_a_bout_that_is_logged_while_its_reminder_waits_for_its_turn_is_not_reminded_of(
+    database: Database,
+) -> None:
+    def reminded(db: Connection) -> None:
+        populate(db)
+        for who in ("p", "qq"):
+            care.enrol(db, BEN, patient(who, "ben"), None, NOON)
+            care.put_address(db, Who(CLINIC, "patient", who), who, f"{who}-here", "console", {"label": who}, NOON)
+            plan = msgspec.structs.replace(assignment(times=("17:00",)), patient_id=who)
+            care.assign_plan(db, BEN, f"plan-{who}", plan, NOON)
+
+    def log(db: Connection, who: str) -> None:
+        plan, day = f"plan-{who}", date(2026, 6, 1)
+        done = [Completion(it, plan, it, day, "17:00", "done", ASKED) for it in ("hip_bridge", "walking")]
+        care.complete(db, Who(CLINIC, "patient", who), done, ASKED)
+
+    await database.write(reminded)
+    far: Any = type("Far", (Busy,), {"kind": "console", "Address": ConsoleAddress})
+    channel, clock = far(), SetClock(ASKED + 10 * MINUTE)
+    draining: Awaitable[Any] = asyncio.ensure_future(drain(database, Wire({"console": channel}), clock.now))
+    await asyncio.wait_for(channel.began.wait(), 20)
+    await database.write(log, "qq" if channel.reached[0].label == "p" else "p")
+    channel.go_on.set()
+    await draining
     assert len(channel.reached) == 1
 
 
