@@ -17,6 +17,7 @@ from notifications.agenda import TOGETHER, Agenda, Planned, agenda
 from notifications.book import Book, Row
 from notifications.reach import Address
 from notifications.tables import LANES, NEVER, due, message
+from notifications.timing import allowed_until, zone
 from programs import people, walls
 from programs.instants import DAY, SECOND, Instant
 from programs.tables import among
@@ -43,6 +44,9 @@ class Claimed(msgspec.Struct):
     language: str
     ladder: tuple[tuple[Address, ...], ...]  # addresses by channel, the patient's first choice first
     tried: Mapping[str, int] = {}  # address id -> how often a provider took this message there before
+    keep_until: Instant = (
+        0  # how long a provider may keep it for a phone that is off, where not until its window closes
+    )
     mark: outbox.Mark | None = None  # of the patient's agenda as it was asked; None for a clinician, who has none
 
 
@@ -238,9 +242,15 @@ def _check_patients(db: Connection, clinic: str, rows: Sequence[Row], now: Insta
 
 
 def _claimed(clinic: str, row: Row, known: Book, now: Instant) -> Claimed:
-    chosen = known.facts[row.person_id].preferences
+    facts = known.facts[row.person_id]
+    chosen = facts.preferences
     ladder = reach.ladder(known.addresses.get(row.person_id, ()), chosen.channels, now)
-    return Claimed(clinic, row, row.fence, 0, "", now + LEASE, chosen.language, ladder)
+    it = Claimed(clinic, row, row.fence, 0, "", now + LEASE, chosen.language, ladder)
+    if not any(subject.startswith("check_in:") for subject in row.subjects):
+        # A phone that is switched on at night shows no reminder of the evening; a check-in, which may find a warning
+        # sign, it does.
+        it.keep_until = min(row.closes, allowed_until(now, zone(facts.zone), chosen.hours))
+    return it
 
 
 def _check_again(db: Connection, clinic: str, rows: Sequence[Row], known: Book, now: Instant) -> list[Claimed]:

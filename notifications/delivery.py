@@ -43,7 +43,7 @@ def parcel(it: Claimed, now: Instant) -> Parcel:
         body=said.body,
         path=next((path for key, path in alerts.PATHS.items() if it.row.key.startswith(key)), f"/open/{it.row.id}"),
         urgency="normal" if kinds == {"bout"} else "high",
-        expires_in=min(max(0, (it.row.closes - now) // SECOND), LONGEST_WAIT),
+        expires_in=min(max(0, ((it.keep_until or it.row.closes) - now) // SECOND), LONGEST_WAIT),
         language=it.language,
     )
 

@@ -197,6 +197,13 @@ def allowed(at: Instant, zone: Zone, hours: AllowedHours) -> bool:
     return hours.include(zone.minute(at))
 
 
+def allowed_until(at: Instant, zone: Zone, hours: AllowedHours) -> Instant:
+    """When the allowed hours end that `at` lies in; `at` itself where it lies in none."""
+    day = zone.wall(at).day
+    spans = (zone.span(first, hours) for first in (day, day - 1))
+    return next((it[1] for it in spans if it is not None and it[0] <= at < it[1]), at)
+
+
 def spread(who: str, at: Instant, closes: Instant, zone: Zone, hours: AllowedHours) -> Instant:
     """When to wake for what stands at a time of the day: a few minutes after it, the same for this person every day, so
     that not all who chose eight o'clock are told in its first second. Where that would be too late, at that time."""

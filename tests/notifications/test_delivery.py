@@ -172,6 +172,21 @@ async def test_retry_after_is_waited_for(clinic: Database) -> None:
     assert at[1] - at[0] == 30 * MINUTE
 
 
+async def test_no_provider_keeps_a_reminder_into_the_night_for_a_phone_that_is_off(database: Database) -> None:
+    def evening(db: Connection) -> None:
+        populate(db)
+        care.assign_plan(db, BEN, "p1", assignment(times=("13:00",)), NOON)
+        care.record_session(db, BEN, "s1", session(), NOON)
+
+    await database.write(evening)
+    wire = Wire()
+    await told(database, wire, NOON + 9 * HOUR)
+    kept = {parcel.body: local(at + parcel.expires_in * 1000) for at, _, parcel in wire.taken}
+    # A reminder is worth three hours; whatever it is, and but for a check-in, nothing is kept past 21:00.
+    assert (kept[REMINDER], kept[NUDGE]) == ("Mon 01 16:00", "Mon 01 21:00")
+    assert kept[CHECK_IN] > "Mon 01 21:00"
+
+
 async def test_a_dead_address_is_given_up_and_the_other_one_still_serves(clinic: Database) -> None:
     await clinic.write(care.put_address, ADA, "ada", "ada-watch", "console", {"label": "old watch"}, NOON)
     wire = Wire(lambda label, _: Gone("410") if label == "old watch" else Accepted())
