@@ -24,12 +24,12 @@ from notifications.settling import Tally
 from notifications.wire import Wire
 from programs import people, rollup, walls
 from programs.instants import DAY, HOUR, MINUTE, SECOND, Instant, moment
-from service import counting
 from service.auth import limits
 from service.auth.tickets import forget_tickets
 from service.clock import Clock
 from service.database import Database, nothing
 from service.tables import reply
+from service.upkeep import COUNTING, PLANNING, Faults, Upkeep, forget_over, keep_up
 
 log = logging.getLogger("homestretch.jobs")
 
@@ -45,14 +45,9 @@ REPLIES_KEPT = 7 * DAY
 LAY_OUT = 200  # patients a transaction
 ROLL_UP = 50  # patients a transaction: nobody waits for it, and nobody should wait behind it
 ROLL_UP_EVERY = 30 * SECOND
-# Each is tried again in an hour. Of one that was not, somebody else did it, or the record was erased.
-FAULT_STANDS = 2 * HOUR
 # A turn that takes longer than this is stuck; a message this much past its instant is late.
 STALE = 90 * SECOND
 OVERDUE = 2 * MINUTE
-
-
-Faults = dict[tuple[str, str], Instant]  # clinic and patient -> when their upkeep raised last
 
 
 class Pulse(msgspec.Struct):
@@ -69,18 +64,6 @@ class Pulse(msgspec.Struct):
     nobody: int = 0  # flags of all clinics that nobody acknowledged in time
     unplanned: Faults = msgspec.field(default_factory=dict)  # patients no agenda can be made of
     uncounted: Faults = msgspec.field(default_factory=dict)  # those whose weeks cannot be rolled up
-
-
-class Upkeep(NamedTuple):
-    """What the worker does for many patients at a time, and for one of whom it raises."""
-
-    do: Callable[[Connection, str, Sequence[str], Instant], None]
-    leave_alone: Callable[[Connection, str, str, Instant], None]
-    fault: str
-
-
-PLANNING = Upkeep(outbox.reconcile, outbox.leave_alone, "the messages of patient %s cannot be planned: %s\n%s")
-COUNTING = Upkeep(counting.roll_up, rollup.leave_alone, "the adherence of patient %s cannot be counted: %s\n%s")
 
 
 class Accounting(msgspec.Struct):
@@ -166,27 +149,12 @@ class Worker:
     async def _lay_out(self, tally: Tally) -> None:
         while behind := await self.db.read(outbox.behind, self.clock.now(), LAY_OUT):
             for clinic, patients in behind.items():
-                await self._each(PLANNING, self.pulse.unplanned, clinic, patients)
+                await self._keep_up(PLANNING, self.pulse.unplanned, clinic, patients)
             await self._send_due(tally)
 
-    async def _each(self, it: Upkeep, faults: Faults, clinic: str, patients: Sequence[str]) -> None:
-        """Together; where that raises, one by one, so that one patient's facts stop nobody else's upkeep."""
+    async def _keep_up(self, it: Upkeep, faults: Faults, clinic: str, patients: Sequence[str]) -> None:
         self._stepped()
-        db, now = self.db.at(clinic), self.clock.now()
-        try:
-            await db.write(it.do, clinic, patients, now)
-            for one in patients:
-                faults.pop((clinic, one), None)
-        except Exception as error:
-            if poison.of_database(error):
-                raise
-            if len(patients) > 1:
-                for one in patients:
-                    await self._each(it, faults, clinic, [one])
-                return
-            log.error(it.fault, patients[0], poison.says(error), poison.whence(error))
-            faults[clinic, patients[0]] = now
-            await db.write(it.leave_alone, clinic, patients[0], now)
+        await keep_up(it, self.db.at(clinic), clinic, patients, self.clock.now(), faults)
 
     def _step(self, name: str) -> None:
         self.pulse.steps += 1
@@ -202,7 +170,7 @@ class Worker:
         self._rolled_up_at = now
         while stale := await self.db.read(rollup.stale, now, ROLL_UP):
             for clinic, patients in stale.items():
-                await self._each(COUNTING, self.pulse.uncounted, clinic, patients)
+                await self._keep_up(COUNTING, self.pulse.uncounted, clinic, patients)
             await self._send_due(tally)
 
     async def _keep_house(self) -> None:
@@ -214,8 +182,7 @@ class Worker:
             self.pulse.quarantined, self.pulse.restored = waiting["quarantined"], waiting["restored"]
             await self._account(now)
             for faults in (self.pulse.unplanned, self.pulse.uncounted):
-                for over in [it for it, at in faults.items() if now - at > FAULT_STANDS]:
-                    del faults[over]
+                forget_over(faults, now)
         if not _is_over(self._kept_house_at, KEEP_HOUSE_EVERY, now):
             return
         self._kept_house_at = now

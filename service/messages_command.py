@@ -17,6 +17,7 @@ from service.clock import SystemClock
 from service.database import Database, InUse, connect
 from service.jobs import LAY_OUT
 from service.migrations import Newer, NotOwner, prepare
+from service.upkeep import PLANNING, Faults, keep_up
 
 Found = dict[str, list[Aside]]
 ONLY = click.option("--clinic", default="", metavar="ID", help="Only those of this clinic.")
@@ -128,10 +129,10 @@ async def _all_restored(db: Database, verb: Callable[..., int], clinic: str) -> 
 
 async def _begin(db: Database) -> dict[str, int]:
     """Rows first for whoever is short of them: what has none yet could else be planned, and sent, a minute later."""
-    now = SystemClock().now()
+    now, faults = SystemClock().now(), Faults()
     while behind := await db.read(outbox.behind, now, LAY_OUT):
         for clinic, patients in behind.items():
-            await db.at(clinic).write(outbox.reconcile, clinic, patients, now)
+            await keep_up(PLANNING, db.at(clinic), clinic, patients, now, faults)
     await db.write(hold, now)
     return _counts(await _found(db, ""))
 

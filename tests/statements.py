@@ -41,7 +41,6 @@ OF_NO_CLINIC = {
     "service.token_command:_for": "the operator names a clinic",
     "service.staff_command:_clinics": "the operator names a clinic",
     "service.key_command:_clinic": "the operator names a clinic",
-    "service.adherence_command:_forget": "the operator counts every clinic anew, clinic by clinic",
     "service.demo:_check_empty": "the demo wants a database without any clinic",
 }
 OURS = ("service.", "notifications.", "programs.")

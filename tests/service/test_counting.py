@@ -4,6 +4,7 @@ That the rollup agrees with the ledger after any step of any story is an invaria
 """
 
 import asyncio
+from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
 
@@ -17,15 +18,17 @@ from notifications.preferences import Preferences
 from notifications.receipts import Receipt
 from notifications.tables import message
 from programs import adherence, plans, rollup
+from programs.adherence import Item, Tally
 from programs.completions import Completion
 from programs.instants import DAY, HOUR, Instant
 from programs.rollup import FOREVER, Standing
 from programs.schedule import Hold, wall_at
 from programs.tables import ITEM_STATES, adherence_week
-from service import care, counting
+from service import adherence_command, care, counting
 from service.cli import main
 from service.counting import By, Group, Wanted
 from service.database import Database, connect
+from tests.conftest import application_url
 from tests.world import ADA, BEN, CLEO, CLINIC, DOV, EVE, NOON, patient, populate, replayed, terms
 
 MONDAY = date(2026, 6, 1)
@@ -208,11 +211,29 @@ async def test_rebuilding_heals_a_rollup_that_was_tampered_with(
         await database.write(lambda db: db.execute(update(adherence_week).values(share=0)))
         assert await database.read(counting.clinic_groups, CLINIC, both()) != right
     monkeypatch.setattr("service.adherence_command.SystemClock.now", lambda _: both().now)
-    environment = {"HOMESTRETCH_DATABASE_URL": database_url}
+    # As it runs: for a role that sees one clinic at a time.
+    environment = {"HOMESTRETCH_DATABASE_URL": application_url(database_url)}
     said = await asyncio.to_thread(CliRunner().invoke, main, ["adherence", "rebuild"], env=environment)
     assert (said.exit_code, said.output) == (0, "Rolled up the adherence of 3 patients.\n")
     async with await connect(database_url, {}) as healed:
         assert await healed.read(counting.clinic_groups, CLINIC, both()) == right
+
+
+async def test_rebuilding_goes_on_past_one_that_cannot_be_counted(
+    clinic: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tally = adherence.tally
+
+    def raising(items: Iterable[Item]) -> Tally:
+        items = [*items]
+        if any(it.plan_id == "p2" for it in items):
+            raise ZeroDivisionError
+        return tally(items)
+
+    monkeypatch.setattr("service.adherence_command.SystemClock.now", lambda _: both().now)
+    monkeypatch.setattr(adherence, "tally", raising)
+    assert await adherence_command.roll_up_all(clinic) == 2
+    assert await clinic.read(rollup.stale, both().now, 10) == {}
 
 
 def test_the_rollup_keeps_every_state_there_is() -> None:

@@ -23,8 +23,9 @@ from service import care, jobs
 from service.clock import SetClock, SystemClock
 from service.database import Database
 from service.errors import refused
-from service.jobs import COUNTING, STALE, Worker, health
+from service.jobs import STALE, Worker, health
 from service.tables import reply
+from service.upkeep import COUNTING
 from tests.world import ADA, BEN, CLINIC, DOV, NOON, assignment, patient, populate, session
 
 THIS_WEEK = week_of(moment(NOON + 2 * DAY).toordinal() * DAY_MINUTES)

@@ -7,7 +7,8 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select
 
-from notifications import aside
+from notifications import aside, outbox
+from notifications.agenda import Agenda, Facts, agenda
 from notifications.tables import outcome
 from programs.instants import DAY, HOUR
 from service import care, messages_command
@@ -48,6 +49,21 @@ async def test_nothing_due_by_then_goes_out_before_somebody_chose(restored: Data
     assert await messages_command._all_restored(restored, aside.drop, CLINIC) == 1
     ended = await restored.read(lambda db: db.execute(select(outcome.c.state, outcome.c.reason)).all())
     assert ("suppressed", "restored") in [tuple(it) for it in ended]
+
+
+async def test_one_patient_of_whom_nothing_can_be_planned_keeps_nobody_else_s_from_being_held_back(
+    restored: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = agenda
+
+    def raising(facts: Facts, now: int, until: int) -> Agenda:
+        if facts.patient_id == "eve":
+            raise ZeroDivisionError
+        return made(facts, now, until)
+
+    monkeypatch.setattr(outbox, "agenda", raising)
+    monkeypatch.setattr(messages_command, "SystemClock", lambda: SetClock(NOON + 2 * DAY))
+    assert CLINIC in await messages_command._begin(restored)
 
 
 async def test_those_still_in_their_window_can_be_sent_after_all(restored: Database) -> None:
