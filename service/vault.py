@@ -81,6 +81,7 @@ class Vault:
 
 def open_vault(folder: Path) -> Vault:
     """Make it at the first start. Raises VaultError for a key that others may read, or that is none."""
+    folder = folder.absolute()  # it is looked into again, wherever this process may be by then
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not (folder / KEY).exists():
         if (folder / _name(2)).exists():
