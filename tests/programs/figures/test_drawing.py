@@ -2,6 +2,7 @@
 
 import re
 from base64 import b64encode
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from xml.etree import ElementTree
@@ -26,12 +27,18 @@ from tests.programs.figures.test_poses import CARDS, each_card
 
 SVG = "{http://www.w3.org/2000/svg}"
 TURNS = 'values="1 1;-1 1"'
-DRAWN = {card.id: (draw(card), draw(card, "left"), draw(card, still=True)) for card in CARDS}
+
+
+@cache
+def drawn(card: str) -> tuple[str, str, str]:
+    """As it moves, on the other side, and standing still."""
+    it = next(one for one in CARDS if one.id == card)
+    return draw(it), draw(it, "left"), draw(it, still=True)
 
 
 @each_card
 def test_a_figure_is_well_formed_and_loads_and_runs_nothing(card: Exercise) -> None:
-    for text in DRAWN[card.id]:
+    for text in drawn(card.id):
         root = ElementTree.fromstring(text)
         assert root.tag == f"{SVG}svg"
         for element in root.iter():
@@ -61,7 +68,7 @@ def test_a_figure_says_in_the_words_of_its_card_what_it_shows(card: Exercise) ->
 
 @each_card
 def test_a_figure_moves_and_stands_still_for_who_wants_no_movement(card: Exercise) -> None:
-    moving, _, still_one = DRAWN[card.id]
+    moving, _, still_one = drawn(card.id)
     root = ElementTree.fromstring(moving)
     groups = {group.get("class"): group for group in root if group.tag == f"{SVG}g"}
     assert groups["moves"].find(f".//{SVG}animate") is not None
@@ -76,7 +83,7 @@ def test_a_figure_moves_and_stands_still_for_who_wants_no_movement(card: Exercis
 @each_card
 def test_a_still_shows_start_and_end_numbered_in_order(card: Exercise) -> None:
     shown = [frame for frame in frames_of(figure_of(card)) if not frame.passing]
-    numbers = [it.text for it in ElementTree.fromstring(DRAWN[card.id][2]).iter(f"{SVG}text")]
+    numbers = [it.text for it in ElementTree.fromstring(drawn(card.id)[2]).iter(f"{SVG}text")]
     assert numbers == [str(number) for number in range(1, len(shown) + 1)]
     assert 2 <= len(shown) <= 3
 
@@ -84,7 +91,7 @@ def test_a_still_shows_start_and_end_numbered_in_order(card: Exercise) -> None:
 @each_card
 def test_every_moment_of_a_shape_is_written_with_the_same_commands(card: Exercise) -> None:
     """Else it would jump from one to the next, not move."""
-    for change in ElementTree.fromstring(DRAWN[card.id][0]).iter(f"{SVG}animate"):
+    for change in ElementTree.fromstring(drawn(card.id)[0]).iter(f"{SVG}animate"):
         values, times = change.attrib["values"].split(";"), change.attrib["keyTimes"].split(";")
         assert len({re.sub(r"[-\d. ]+", " ", value) for value in values}) == 1
         assert values[0] == values[-1], "the loop closes"
@@ -105,7 +112,7 @@ def test_the_left_side_is_the_mirror_image_of_the_right(card: Exercise) -> None:
                 assert (one.y, one.r) == pytest.approx((other.y, other.r))
     names = [[name for name, _ in layers(look_of(figure, bones, view), bones[0])] for view in (right, left)]
     assert names[0] == names[1], "and the same limbs are in front"
-    assert DRAWN[card.id][0] != DRAWN[card.id][1]
+    assert drawn(card.id)[0] != drawn(card.id)[1]
 
 
 @each_card
@@ -121,25 +128,25 @@ def test_all_of_it_is_on_its_page(card: Exercise) -> None:
 
 @each_card
 def test_a_figure_is_the_same_each_time_and_small(card: Exercise) -> None:
-    assert draw(card) == DRAWN[card.id][0]
-    assert len(DRAWN[card.id][2]) < 15_000
-    assert len(DRAWN[card.id][0]) < 45_000  # a quarter of it travels: tests/service/api/test_figures.py
+    assert draw(card) == drawn(card.id)[0]
+    assert len(drawn(card.id)[2]) < 15_000
+    assert len(drawn(card.id)[0]) < 45_000  # a quarter of it travels: tests/service/api/test_figures.py
 
 
 def test_only_what_alternates_shows_the_other_side_unasked() -> None:
     for card in CARDS:
-        assert (TURNS in DRAWN[card.id][0]) == figure_of(card).alternates
-        assert TURNS not in DRAWN[card.id][1]
+        assert (TURNS in drawn(card.id)[0]) == figure_of(card).alternates
+        assert TURNS not in drawn(card.id)[1]
 
 
 def test_the_sheet_holds_every_exercise_once_with_its_title_and_its_still() -> None:
-    drawn = sheet()
-    root = ElementTree.fromstring(drawn)
+    whole = sheet()
+    root = ElementTree.fromstring(whole)
     said = " ".join(it.text or "" for it in root.iter(f"{SVG}text"))
     for card in CARDS:
         assert words(card).title in said
-        assert drawn.count(panels(figure_of(card))) == 1
-    assert [region for region in ("Hip", "Thigh", "Trunk", "General") if f">{region}</text>" not in drawn] == []
+        assert whole.count(panels(figure_of(card))) == 1
+    assert [region for region in ("Hip", "Thigh", "Trunk", "General") if f">{region}</text>" not in whole] == []
 
 
 def test_the_sheet_in_the_readme_is_the_one_that_is_drawn() -> None:
