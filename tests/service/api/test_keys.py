@@ -129,8 +129,8 @@ async def test_the_list_says_by_what_to_know_a_key_and_when_it_was_used(clinic: 
     await clinic("GET", PATIENTS, key)
     reply = await clinic("GET", KEYS, ANA)
     assert reply.json()["items"][0]["seen_at"] is not None
-    secret = key.id.rpartition("_")[2]
-    assert len(key.id.removeprefix(f"hs_{id}_")) >= 43, "256 bits"
+    secret = key.id.removeprefix(f"hs_{id}_")  # it may have a line below in it
+    assert len(secret) >= 43, "256 bits"
     rows = await clinic.db.read(lambda db: str(db.execute(select(token)).all()))
     assert secret not in rows + reply.text
 
