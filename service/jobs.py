@@ -123,7 +123,11 @@ class Worker:
     async def turn(self) -> Tally:
         """One round: lay out, send, keep house. Raises what the database raises; nothing is lost by it."""
         tally = Tally()
-        await self._lay_out(tally)
+        try:
+            await self._lay_out(tally)
+        except Exception:
+            await self._send(tally)  # what there is a row of does not wait for what keeps others from having theirs
+            raise
         await self._send(tally)
         await self._roll_up(tally)
         await self._keep_house()

@@ -7,14 +7,14 @@ from unittest.mock import AsyncMock
 
 import msgspec
 import pytest
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import OperationalError
 
 from notifications import conservation, outbox
 from notifications.agenda import Agenda, Facts, agenda
 from notifications.channels import Accepted, Outcome, Parcel
 from notifications.channels.addresses import ConsoleAddress
-from notifications.tables import due, message
+from notifications.tables import due, horizon, message
 from programs import adherence, rollup
 from programs.adherence import Item
 from programs.instants import DAY, HOUR, MINUTE, moment
@@ -25,7 +25,7 @@ from service.database import Database
 from service.errors import refused
 from service.jobs import STALE, Worker, health
 from service.tables import reply
-from service.upkeep import COUNTING
+from service.upkeep import COUNTING, PLANNING
 from tests.world import ADA, BEN, CLINIC, DOV, NOON, assignment, patient, populate, session
 
 THIS_WEEK = week_of(moment(NOON + 2 * DAY).toordinal() * DAY_MINUTES)
@@ -282,6 +282,21 @@ async def test_an_alert_does_not_wait_until_everybody_is_counted(
     assert done[:2] == ["counted", "ben's desk"]
     assert done.count("counted") > 2
     assert tally.accepted == worker.pulse.totals.accepted == 1
+
+
+async def test_what_is_due_is_sent_although_no_rows_can_be_laid_out(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def takes_too_long(*_: Any) -> None:
+        raise OperationalError("", None, RuntimeError("canceling statement due to statement timeout"))
+
+    await needled(database, NOON)
+    await database.write(lambda db: db.execute(update(horizon).values(planned_until=0)))
+    monkeypatch.setattr(jobs, "PLANNING", PLANNING._replace(do=takes_too_long))
+    wire = Slow()
+    with pytest.raises(OperationalError):
+        await Worker(database, {"console": wire}, SetClock(NOON + 6 * HOUR)).turn()
+    assert wire.taken == 1
 
 
 async def test_a_clock_that_was_ahead_for_a_moment_leaves_nobody_unplanned(database: Database) -> None:
