@@ -75,14 +75,19 @@ def verify(db: Connection, keys: Keys, clinic: str, anchors: Iterable[Anchor]) -
     last = Head(pruned.number, pruned.mac) if pruned else audit.START
     start, older, problem = last.number, 0, ""
     renewed: list[tuple[int, int]] = []
+    noted = pruned is None
     wanted = {it.number: it.mac for it in anchors if it.number > last.number}
     while not problem and (some := audit.links(db, clinic, last.number, SOME)):
         older += sum(it.mac == "" for it in some)
         renewed += _renewed(last, some)
+        # With a key that was taken, and renewed since, a checkpoint can be sealed; a note of it cannot be put in.
+        noted = noted or any((it.note.what, it.note.record) == (audit.PRUNED, str(start)) for it in some)
         last, problem = walk(keys, last, some, wanted)
         yield last.number - start
     if not problem and max(wanted, default=0) > last.number:
         problem = f"row {last.number + 1}: is missing; an anchor says that there were {max(wanted)}"
+    if not problem and not noted:
+        problem = f"no row says that it was pruned up to {start}"
     yield Verdict(clinic, last.number - start, older, problem, renewed)
 
 

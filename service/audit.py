@@ -29,7 +29,7 @@ SERVER = "~server"  # the chain of what belongs to no clinic: strangers who were
 UNKEPT = Keys([secrets.token_bytes(32)])  # where no key was given, nobody can verify what is written
 NOBODY = "nobody"  # who somebody is that has not shown who they are
 ORIGIN = "origin"  # under this name a transaction keeps from where it was asked for
-RENEWED = "renew audit key"
+RENEWED, PRUNED = "renew audit key", "prune audit"
 DEED = "deed"  # under this name a request collects the notes of its transaction; see witness.py
 
 
@@ -326,5 +326,5 @@ def prune(db: Connection, clinic: str, before: Instant, now: Instant) -> int:
     row = {"clinic_id": clinic, "number": last.number, "mac": last.mac, "at": now, "seal": seal}
     db.execute(insert(audit_checkpoint), row)
     db.execute(delete(audit).where(audit.c.clinic_id == clinic, audit.c.number <= last.number))
-    note(db, clinic, "system:audit", "prune audit", "", str(last.number), now)
+    note(db, clinic, "system:audit", PRUNED, "", str(last.number), now)
     return last.number - start

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, insert, select, text
 
 from programs.instants import HOUR
 from service import anchors, audit, sealing
@@ -15,8 +15,8 @@ from service.audit import SERVER, Head, Link, Note
 from service.auth import staff
 from service.cli import main
 from service.database import Database, connect
-from service.tables import credential
-from service.vault import Keys, Vault, VaultError, open_vault
+from service.tables import audit_checkpoint, credential
+from service.vault import CARRIED, Keys, Vault, VaultError, open_vault
 from tests.conftest import application_url
 from tests.service.console.staff import SECRET, employ_ben
 from tests.world import BEN, CLINIC, NOON, OTHER, populate
@@ -193,17 +193,35 @@ async def test_who_has_not_the_new_key_writes_nothing_and_says_why(
 
 async def test_what_is_done_to_rows_of_either_key_is_found(vault: Vault, database_url: str) -> None:
     assert (await said("renew-key")).exit_code == 0
-    last = f"(SELECT max(number) FROM audit WHERE clinic_id = '{CLINIC}')"
+    taken = Keys(vault.keys.known[:1])
 
-    def tamper(db: Connection) -> None:
+    def unguard(db: Connection) -> None:
         if db.dialect.name == "postgresql":
             db.execute(text("SET LOCAL session_replication_role = replica"))
         else:
-            db.execute(text("DROP TRIGGER audit_delete"))
-        db.execute(text(f"DELETE FROM audit WHERE clinic_id = '{CLINIC}' AND number = {last}"))
-        audit.append(db, CLINIC, [note(40)])  # by the old key, which is known
+            db.execute(text("DROP TRIGGER IF EXISTS audit_delete"))
 
-    async with await connect(database_url, {"audit_keys": Keys(vault.keys.known[:1])}) as db:
-        await db.write(tamper)
+    def replace_last(db: Connection) -> None:
+        unguard(db)
+        last = audit.head(db, CLINIC).number
+        db.execute(text(f"DELETE FROM audit WHERE clinic_id = '{CLINIC}' AND number = {last}"))
+        audit.append(db, CLINIC, [note(40)])
+
+    def prune(db: Connection) -> None:
+        """As if it had been done before the key was renewed."""
+        unguard(db)
+        nine = audit.links(db, OTHER, 0, 9)[-1]
+        seal = audit.sealed(taken, "checkpoint", OTHER, nine.number, nine.mac, NOON)
+        row = {"clinic_id": OTHER, "number": nine.number, "mac": nine.mac, "at": NOON, "seal": seal}
+        db.execute(insert(audit_checkpoint), row)
+        db.execute(text(f"DELETE FROM audit WHERE clinic_id = '{OTHER}' AND number <= {nine.number}"))
+
+    async with await connect(database_url, {CARRIED: taken}) as db:
+        await db.write(replace_last)
+    async with await connect(database_url, {CARRIED: taken}) as db:
+        await db.write(prune)
     found = await said("verify")
-    assert (found.exit_code, "an anchor says that it was another" in found.stdout) == (1, True), found.output
+    assert found.exit_code == 1
+    assert "riverside: BROKEN" in found.stdout
+    assert "an anchor says that it was another" in found.stdout
+    assert "harbour: BROKEN. no row says that it was pruned up to" in found.stdout
