@@ -162,7 +162,7 @@ def hear_text(db: Connection, who: Who, number: str, text: str, now: Instant) ->
     if meant == "nothing":
         return meant
     change, deed = (stops.stop, "stop text messages") if meant == "stop" else (stops.start, "start text messages")
-    for it in change(db, who.clinic, number, now):
+    for it in sorted(change(db, who.clinic, number, now)):  # in order, as whoever plans for many does
         _follow(db, who, deed, it.person, it.address, now)
     return meant
 
