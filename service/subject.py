@@ -24,7 +24,6 @@ OF_NOBODY = {
     "protocol": "the clinic's rules",
     "exercise": "the clinic's exercises",
     "rule_decision": "the clinic's rules",
-    "tier_label": "the clinic's words",
     "template": "the clinic's programs",
     "template_version": "the clinic's programs",
     "rate": "digests that end by themselves",
