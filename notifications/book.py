@@ -11,7 +11,7 @@ from notifications import addresses
 from notifications.agenda import Facts, Snoozed, Told
 from notifications.preferences import DEFAULT, preferences_of
 from notifications.reach import Address
-from notifications.tables import SET_ASIDE, due, message, outcome, snooze
+from notifications.tables import LANES, SET_ASIDE, due, message, outcome, snooze
 from programs import checkins, completions, people, plans
 from programs.instants import DAY, Instant
 from programs.people import Patient
@@ -75,12 +75,16 @@ _ROWS = (
         message.c.closes > bindparam("since"),
     )
 )
-# Only what should have gone already is asked for: a clinic that waits for nothing costs no walk along the whole queue.
-_OVERDUE = (
-    select(due.c.wake_at)
-    .where(due.c.clinic_id == bindparam("clinic"), due.c.wake_at < bindparam("now"))
-    .order_by(due.c.wake_at)
-    .limit(1)
+# Of each lane the earliest, by its index: asked for all of them at once, SQLite walks along the clinic's whole queue.
+_OVERDUE = select(
+    *(
+        select(due.c.wake_at)
+        .where(due.c.lane == lane, due.c.clinic_id == bindparam("clinic"), due.c.wake_at < bindparam("now"))
+        .order_by(due.c.wake_at)
+        .limit(1)
+        .scalar_subquery()
+        for lane in sorted(set(LANES.values()))
+    )
 )
 _TOLD = _ROWS.where(outcome.c.state.is_not(None) | (due.c.state != "pending"))
 _subjects = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -174,5 +178,5 @@ def _snoozed(rows: Iterable[Row]) -> dict[str, Snoozed]:
 
 def since(db: Connection, clinic: str, now: Instant) -> Instant:
     """Messages whose windows closed earlier than this are over and done with, also after days without a worker."""
-    oldest: Instant | None = db.execute(_OVERDUE, {"clinic": clinic, "now": now}).scalar()
-    return (now if oldest is None else oldest) - LOOK_BACK
+    overdue = db.execute(_OVERDUE, {"clinic": clinic, "now": now}).one()
+    return min((at for at in overdue if at is not None), default=now) - LOOK_BACK

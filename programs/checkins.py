@@ -127,12 +127,14 @@ _ASKED = (
     )
     .values(asked_at=bindparam("at"))
 )
+# An outer join, as SQLite would begin an inner one with every answer of the clinic.
 _ANSWERS = (
     select(check_in.c.step, answer.c.answers, answer.c.answered_at, check_in.c.id)
-    .join(answer, (answer.c.clinic_id == check_in.c.clinic_id) & (answer.c.check_in_id == check_in.c.id))
+    .outerjoin(answer, (answer.c.clinic_id == check_in.c.clinic_id) & (answer.c.check_in_id == check_in.c.id))
     .where(check_in.c.clinic_id == bindparam("clinic"), check_in.c.session_id == bindparam("session"))
     .order_by(answer.c.version)
 )
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
 _FLAGS = select(
     flag.c.id,
     flag.c.patient_id,
@@ -263,8 +265,8 @@ def _said(db: Connection, clinic: str, session: str, step: str) -> tuple[dict[St
     """The latest answers of each step, and the number of the next answer to `step`."""
     latest: dict[Step, dict[str, Any]] = {}
     version = 1
-    for row in db.execute(_ANSWERS, {"clinic": clinic, "session": session}):
-        latest[row.step] = msgspec.json.decode(row.answers, type=dict[str, Any])
+    for row in _answers(db, clinic, session):
+        latest[row.step] = _decode(row.answers)
         version += row.step == step
     return latest, version
 
@@ -303,8 +305,13 @@ def raise_flags(db: Connection, clinic: str, it: CheckIn, findings: Sequence[Fin
 
 def answers_of(db: Connection, clinic: str, session: str) -> dict[str, dict[str, Any]]:
     """Check-in id -> its latest answers."""
-    rows = db.execute(_ANSWERS, {"clinic": clinic, "session": session})
-    return {row.id: msgspec.json.decode(row.answers, type=dict[str, Any]) for row in rows}
+    return {row.id: _decode(row.answers) for row in _answers(db, clinic, session)}
+
+
+def _answers(db: Connection, clinic: str, session: str) -> list[Any]:
+    """In the order in which they were given."""
+    rows = db.execute(_ANSWERS, {"clinic": clinic, "session": session}).all()
+    return [row for row in rows if row.answers is not None]
 
 
 def flags_of(
