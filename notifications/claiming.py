@@ -44,9 +44,7 @@ class Claimed(msgspec.Struct):
     language: str
     ladder: tuple[tuple[Address, ...], ...]  # addresses by channel, the patient's first choice first
     tried: Mapping[str, int] = {}  # address id -> how often a provider took this message there before
-    keep_until: Instant = (
-        0  # how long a provider may keep it for a phone that is off, where not until its window closes
-    )
+    quiet_at: Instant = NEVER  # when the patient's allowed hours end; a clinician is alerted at any hour
     mark: outbox.Mark | None = None  # of the patient's agenda as it was asked; None for a clinician, who has none
 
 
@@ -245,12 +243,8 @@ def _claimed(clinic: str, row: Row, known: Book, now: Instant) -> Claimed:
     facts = known.facts[row.person_id]
     chosen = facts.preferences
     ladder = reach.ladder(known.addresses.get(row.person_id, ()), chosen.channels, now)
-    it = Claimed(clinic, row, row.fence, 0, "", now + LEASE, chosen.language, ladder)
-    if not any(subject.startswith("check_in:") for subject in row.subjects):
-        # A phone that is switched on at night shows no reminder of the evening; a check-in, which may find a warning
-        # sign, it does.
-        it.keep_until = min(row.closes, allowed_until(now, zone(facts.zone), chosen.hours))
-    return it
+    quiet_at = allowed_until(now, zone(facts.zone), chosen.hours)
+    return Claimed(clinic, row, row.fence, 0, "", now + LEASE, chosen.language, ladder, quiet_at=quiet_at)
 
 
 def _check_again(db: Connection, clinic: str, rows: Sequence[Row], known: Book, now: Instant) -> list[Claimed]:

@@ -5,7 +5,7 @@ Two short transactions, claiming.py and settling.py, with the network between th
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 
 from notifications import alerts, poison
@@ -43,9 +43,15 @@ def parcel(it: Claimed, now: Instant) -> Parcel:
         body=said.body,
         path=next((path for key, path in alerts.PATHS.items() if it.row.key.startswith(key)), f"/open/{it.row.id}"),
         urgency="normal" if kinds == {"bout"} else "high",
-        expires_in=min(max(0, ((it.keep_until or it.row.closes) - now) // SECOND), LONGEST_WAIT),
+        expires_in=min(max(0, (_kept_until(it, kinds) - now) // SECOND), LONGEST_WAIT),
         language=it.language,
     )
+
+
+def _kept_until(it: Claimed, kinds: Collection[str]) -> Instant:
+    """How long a provider may keep it for a phone that is off: switched on at night it shows no reminder of the
+    evening, but a check-in, which may find a warning sign, it does."""
+    return it.row.closes if "check_in" in kinds else min(it.row.closes, it.quiet_at)
 
 
 async def send(it: Claimed, wire: Wire, clock: Clock, stands: Callable[[], Awaitable[bool]]) -> Sent:
@@ -56,7 +62,8 @@ async def send(it: Claimed, wire: Wire, clock: Clock, stands: Callable[[], Await
     """
     worded = parcel(it, clock())
     settling = Accepted if it.row.key.startswith(alerts.KEYS) else Accepted | Later
-    until, tries = it.leased_until - SEND_TAKES, list[Try]()
+    # Whoever has not had its turn by then is claimed anew, and the agenda says what becomes of it.
+    until, tries = min(it.leased_until - SEND_TAKES, it.quiet_at, it.row.closes), list[Try]()
     for step in it.ladder:
         found = await _hand_over(step, worded, wire, Turn(clock, until, stands))
         tries += found

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 import msgspec
 import pytest
-from sqlalchemy import Connection
+from msgspec.structs import replace
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import OperationalError
 
 from notifications import conservation, delivery, settling
@@ -16,6 +17,7 @@ from notifications.channels import Accepted, Gone, Later, Outcome, Parcel, Untri
 from notifications.channels.addresses import ConsoleAddress
 from notifications.delivery import drain
 from notifications.reach import Address
+from notifications.tables import outcome
 from notifications.wire import Turn, Wire
 from programs.instants import DAY, HOUR, MINUTE, SECOND, Instant
 from service import care
@@ -23,7 +25,7 @@ from service.clock import SetClock
 from service.database import Database
 from service.jobs import Worker
 from tests.notifications.test_delivery import run_until
-from tests.world import BEN, CLINIC, NOON, patient, populate, session
+from tests.world import BEN, CLINIC, NOON, assignment, patient, populate, session
 
 CROWD = 12
 PARCEL = Parcel("d1", "Title", "Body", "/open/d1", "high", 60, "en")
@@ -258,3 +260,39 @@ async def test_what_was_just_being_sent_as_the_database_went_away_is_heard_out_a
     tally = await worker.turn()
     assert (tally.accepted, len(asked), len(set(asked))) == (CROWD, CROWD, CROWD)
     assert await database.read(conservation.unaccounted) == 0
+
+
+async def test_what_has_not_had_its_turn_when_the_quiet_hours_begin_is_not_sent_in_them(database: Database) -> None:
+    """A worker that was late, and a provider that takes its time over the first of two."""
+
+    def late(db: Connection) -> None:
+        populate(db)
+        for id in ("p", "q"):
+            care.enrol(db, BEN, patient(id, "ben"), None, NOON)
+            care.put_address(db, BEN, id, f"{id}-phone", "console", {"label": id}, NOON)
+            care.assign_plan(db, BEN, f"plan-{id}", replace(assignment(times=("20:30",)), patient_id=id), NOON)
+
+    await database.write(late)
+    quiet = NOON + 9 * HOUR
+    clock, busy, go_on = SetClock(quiet - 1), asyncio.Event(), asyncio.Event()
+    asked: list[Instant] = []
+
+    class One(Answers):
+        limit: ClassVar[int] = 1
+
+        async def send(self, address: Any, parcel: Parcel) -> Outcome:
+            asked.append(clock.at)
+            busy.set()
+            await go_on.wait()
+            return Accepted()
+
+    worker = Worker(database, {"console": One([])}, clock)
+    turn = asyncio.create_task(worker.turn())
+    await asyncio.wait_for(busy.wait(), 20)
+    clock.move_to(quiet)
+    go_on.set()
+    await turn
+    await run_until(worker, clock, quiet + 4 * HOUR)
+    assert asked == [quiet - 1]
+    ends = await database.read(lambda db: sorted(db.execute(select(outcome.c.reason)).scalars()))
+    assert ends == ["console", "window_over"]  # said, and not silently missed
