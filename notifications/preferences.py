@@ -95,14 +95,15 @@ def prefer(db: Connection, clinic: str, patient: str, it: Preferences) -> None:
 def preferences_of(db: Connection, clinic: str, patients: Sequence[str]) -> dict[str, Preferences]:
     """Those who chose anything; for all others DEFAULT holds."""
     rows = db.execute(_OF_PATIENTS, {"clinic": clinic, "patients": list(patients)}).all()
-    return {patient: _read(value) for patient, value in rows}
+    return {patient: _read(value, CHANNEL_ORDER) for patient, value in rows}
 
 
-def _read(value: str) -> Preferences:
+@lru_cache(maxsize=1024)  # most chose the same
+def _read(value: str, order: tuple[str, ...]) -> Preferences:
     """The order they chose stands; what came later follows in its own order; what they left out stays out."""
     saved = msgspec.structs.asdict(_decode(value))
     channels, off = saved["channels"], saved.pop("off")
     if off is None:
-        off = () if set(channels) in _ONCE_ALL else CHANNEL_ORDER
-    later = (it for it in CHANNEL_ORDER if it not in channels and it not in off)
+        off = () if set(channels) in _ONCE_ALL else order
+    later = (it for it in order if it not in channels and it not in off)
     return Preferences(**{**saved, "channels": (*channels, *later)})

@@ -9,7 +9,7 @@ shows an allowed time at every instant that is called allowed.
 import zlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -200,8 +200,16 @@ def allowed(at: Instant, zone: Zone, hours: AllowedHours) -> bool:
 def allowed_until(at: Instant, zone: Zone, hours: AllowedHours) -> Instant:
     """When the allowed hours end that `at` lies in; `at` itself where it lies in none."""
     day = zone.wall(at).day
-    spans = (zone.span(first, hours) for first in (day, day - 1))
-    return next((it[1] for it in spans if it is not None and it[0] <= at < it[1]), at)
+    for first in (day, day - 1):
+        span = _span(zone, first, hours)
+        if span is not None and span[0] <= at < span[1]:
+            return span[1]
+    return at
+
+
+@lru_cache(maxsize=1024)  # few zones, few choices of hours, one day
+def _span(zone: Zone, day: int, hours: AllowedHours) -> tuple[Instant, Instant] | None:
+    return zone.span(day, hours)
 
 
 def spread(who: str, at: Instant, closes: Instant, zone: Zone, hours: AllowedHours) -> Instant:
