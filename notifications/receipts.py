@@ -19,7 +19,7 @@ Kind = Literal["shown", "opened", "answered"]
 
 _ENDED = (outcome.c.clinic_id == message.c.clinic_id) & (outcome.c.message_id == message.c.id)
 _MINE = (
-    select(message.c.subjects, outcome.c.state)
+    select(message.c.key, message.c.subjects, outcome.c.state)
     .outerjoin(outcome, _ENDED)
     .where(
         message.c.clinic_id == bindparam("clinic"),
@@ -42,9 +42,12 @@ _BY_THEN = _OF_PATIENTS.join(outcome, _ENDED).where(outcome.c.ended_at <= bindpa
 _UNREACHED = _BY_THEN.where((outcome.c.state.in_(("failed", "expired"))) | (outcome.c.reason == "no_address"))
 _REACHED = _BY_THEN.where(outcome.c.state == "accepted")
 _CONFIRMS = (receipt.c.clinic_id == message.c.clinic_id) & (receipt.c.message_id == message.c.id)
-_CONFIRMED = _OF_PATIENTS.join(receipt, _CONFIRMS).where(receipt.c.received_at <= bindparam("known"))
+# Asked of each message: SQLite would begin a join with every receipt of the clinic.
+_CONFIRMED = _OF_PATIENTS.where(
+    select(receipt.c.kind).where(_CONFIRMS, receipt.c.received_at <= bindparam("known")).exists()
+)
 _TAKEN = _OF_PATIENTS.join(outcome, _ENDED).where(outcome.c.state.in_(("accepted", "answered")))
-_HAS_RECEIPT = _OF_PATIENTS.join(receipt, _CONFIRMS)
+_HAS_RECEIPT = _OF_PATIENTS.where(select(receipt.c.kind).where(_CONFIRMS).exists())
 _UNHEARD, _HEARD = _TAKEN.where(outcome.c.reason == "no_receipt"), _TAKEN.where(outcome.c.reason != "no_receipt")
 _CONFIRMED_ONES = (
     select(receipt.c.message_id)
@@ -58,7 +61,12 @@ _TAKEN_AT = select(delivery.c.message_id, delivery.c.address_id).where(
 )
 _WAIT_NO_MORE = (
     delete(due)
-    .where(due.c.clinic_id == bindparam("clinic"), due.c.message_id == bindparam("message"), due.c.state == "awaiting")
+    .where(
+        due.c.clinic_id == bindparam("clinic"),
+        due.c.key == bindparam("key_"),
+        due.c.message_id == bindparam("message"),
+        due.c.state == "awaiting",
+    )
     .returning(due.c.sent_at)
 )
 _subjects = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -87,7 +95,7 @@ def confirm(db: Connection, clinic: str, person: str, it: Receipt, now: Instant)
     row = {"clinic_id": clinic, "message_id": message_id, "kind": kind, "happened_at": min(it.at, now)}
     db.execute(insert(receipt), {**row, "received_at": now})
     addresses.revive(db, clinic, person, message_id, it.device)
-    sent = db.execute(_WAIT_NO_MORE, {"clinic": clinic, "message": message_id}).first()
+    sent = db.execute(_WAIT_NO_MORE, {"clinic": clinic, "key_": found.key, "message": message_id}).first()
     if sent is not None:
         ended = {"clinic_id": clinic, "message_id": message_id, "state": "accepted", "reason": "confirmed"}
         db.execute(insert(outcome), {**ended, "ended_at": now, "sent_at": sent.sent_at})

@@ -99,8 +99,9 @@ _FACTS = union_all(
         protocol.c.clinic_id == _S.clinic_id, protocol.c.version == _S.protocol
     ),
     _fact("asked", _C.patient_id, _C.session_id, _EMPTY, step=_C.step).where(_COUNTS, _C.step.in_(ASKS_SORENESS)),
-    _fact("told", _C.patient_id, _C.session_id, answer.c.answers, answer.c.received_at, step=_C.step).where(
-        answer.c.clinic_id == _C.clinic_id, answer.c.check_in_id == _C.id
+    # An outer join, as SQLite would begin an inner one with every answer of the clinic; what has none says nothing.
+    _fact("told", _C.patient_id, _C.session_id, answer.c.answers, answer.c.received_at, step=_C.step).select_from(
+        check_in.outerjoin(answer, and_(answer.c.clinic_id == _C.clinic_id, answer.c.check_in_id == _C.id))
     ),
     _fact("alarm", flag.c.patient_id, _C.session_id, flag.c.tier, flag.c.raised_at).where(
         _C.clinic_id == flag.c.clinic_id, _C.id == flag.c.check_in_id, flag.c.tier.in_(("emergency", "same_day"))
@@ -116,7 +117,8 @@ def recoveries_of(db: Connection, clinic: str, patients: Sequence[str]) -> dict[
     rows = db.execute(_FACTS, {"clinic": clinic, "patients": list(patients)}).all()
     facts: dict[str, list[Any]] = defaultdict(list)
     for row in rows:
-        facts[row.patient_id].append(row)
+        if row.value is not None:
+            facts[row.patient_id].append(row)
     return {id: _recovery(found) for id, found in facts.items()}
 
 
