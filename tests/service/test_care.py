@@ -26,7 +26,7 @@ from service.care import Who
 from service.database import Database
 from service.tables import audit as notes
 from tests.programs.test_cards import OWN, WALK
-from tests.world import ADA, BEN, CLEO, CLINIC, DOV, NOON, OTHER, assignment, populate, session, terms
+from tests.world import ADA, BEN, CLEO, CLINIC, DOV, NOON, OTHER, assignment, populate, replayed, session, terms
 from tests.world import patient as person
 
 LATER = NOON + HOUR
@@ -96,26 +96,6 @@ each = pytest.mark.parametrize("deed", DEEDS, ids=lambda deed: deed.note)
 SILENT = {"confirm", "check_zone"}  # a receipt of a message is its own record; a check writes nothing
 
 
-@pytest.fixture
-async def clinic(database: Database) -> Database:
-    """Ada was needled, has a program, and gave one answer that Ben must see."""
-
-    def tell(db: Connection) -> None:
-        populate(db)
-        told(db)
-        care.record_session(db, BEN, "s1", session(), NOON)
-        care.record_session(db, BEN, "s0", session(NOON - 3 * HOUR), NOON)
-        care.assign_plan(db, BEN, "p", assignment(), NOON)
-        care.save_program(db, BEN, Template("theirs", "Hips", terms().prescriptions), NOON)
-        care.answer(db, ADA, "s0-evening", {"rf_bleed": True}, NOON, NOON)
-        care.add_activity(db, ADA, "ada", "a0", "Shoes", NOON)
-        care.put_address(db, ADA, "ada", "ada-text", "sms", {"number": "+34600111222", "service": "sms"}, NOON)
-        care.put_exercise(db, BEN, "heel_raise", 0, OWN, NOON)
-
-    await database.write(tell)
-    return database
-
-
 def told(db: Connection) -> None:
     """Ada was reminded of a check-in a while ago."""
     it: dict[str, Any] = {"clinic_id": CLINIC, "id": "told", "person_id": "ada", "kind": "nudge", "planned_at": NOON}
@@ -123,6 +103,27 @@ def told(db: Connection) -> None:
     db.execute(insert(message), {**it, "closes": NOON + 17 * HOUR})
     ended = {"clinic_id": CLINIC, "message_id": "told", "state": "accepted", "reason": "email"}
     db.execute(insert(outcome), {**ended, "ended_at": NOON, "sent_at": NOON})
+
+
+@replayed
+def furnish(db: Connection) -> None:
+    """Ada was needled, has a program, and gave one answer that Ben must see."""
+    populate(db)
+    told(db)
+    care.record_session(db, BEN, "s1", session(), NOON)
+    care.record_session(db, BEN, "s0", session(NOON - 3 * HOUR), NOON)
+    care.assign_plan(db, BEN, "p", assignment(), NOON)
+    care.save_program(db, BEN, Template("theirs", "Hips", terms().prescriptions), NOON)
+    care.answer(db, ADA, "s0-evening", {"rf_bleed": True}, NOON, NOON)
+    care.add_activity(db, ADA, "ada", "a0", "Shoes", NOON)
+    care.put_address(db, ADA, "ada", "ada-text", "sms", {"number": "+34600111222", "service": "sms"}, NOON)
+    care.put_exercise(db, BEN, "heel_raise", 0, OWN, NOON)
+
+
+@pytest.fixture
+async def clinic(database: Database) -> Database:
+    await database.write(furnish)
+    return database
 
 
 async def do(clinic: Database, deed: Deed) -> None:

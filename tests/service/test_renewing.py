@@ -17,9 +17,9 @@ from service.cli import main
 from service.database import Database, connect
 from service.tables import audit_checkpoint, credential
 from service.vault import CARRIED, Keys, Vault, VaultError, open_vault
-from tests.conftest import application_url
-from tests.service.console.staff import SECRET, employ_ben
-from tests.world import BEN, CLINIC, NOON, OTHER, populate
+from tests.conftest import application_url, same_vault
+from tests.service.console.staff import SECRET, with_ben
+from tests.world import BEN, CLINIC, NOON, OTHER
 
 OLD, NEW = bytes(range(32)), bytes(range(32, 64))
 
@@ -71,10 +71,9 @@ async def vault(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     if database_url.startswith("postgresql"):
         monkeypatch.setenv("HOMESTRETCH_MIGRATING_URL", database_url)
     monkeypatch.setenv("HOMESTRETCH_VAULT", str(tmp_path / "kept"))
-    made = open_vault(tmp_path / "kept")
+    made = same_vault(tmp_path / "kept")
     async with await connect(database_url, made.carried) as db:
-        await db.write(populate)
-        await db.write(employ_ben)
+        await db.write(with_ben)
         await db.append(CLINIC, audit.append, CLINIC, [note(at) for at in range(20)])
         for clinic in (CLINIC, OTHER):
             anchors.keep(made, clinic, await db.read(audit.head, clinic), NOON)

@@ -13,14 +13,13 @@ from service.database import Database, connect
 from service.serving import _seal
 from service.tables import credential, ticket
 from service.vault import open_vault
-from tests.service.console.staff import SECRET, employ_ben
-from tests.world import BEN, CLEO, CLINIC, NOON, populate
+from tests.service.console.staff import SECRET, with_ben
+from tests.world import BEN, CLEO, CLINIC, NOON
 
 
 @pytest.fixture
 async def clinic(database: Database) -> Database:
-    await database.write(populate)
-    await database.write(employ_ben)
+    await database.write(with_ben)
     return database
 
 
@@ -91,8 +90,7 @@ async def test_what_an_earlier_version_left_readable_is_sealed_as_the_server_sta
 ) -> None:
     carried = open_vault(tmp_path / "vault").carried
     async with await connect(database_url, carried) as db:
-        await db.write(populate)
-        await db.write(employ_ben)
+        await db.write(with_ben)
         await db.write(lambda it: it.execute(text(f"UPDATE credential SET totp = '{SECRET}'")).rowcount)
         await _seal(db)
         assert sealing.key_of(await db.read(kept)) == 1

@@ -16,7 +16,7 @@ from service.console.cookies import COOKIE
 from service.database import Database
 from service.tables import token
 from tests.service.console.reader import Reader
-from tests.world import BEN, CLINIC, NOON
+from tests.world import BEN, CLINIC, NOON, populate, replayed
 
 EMAIL, PASSWORD = "ben@riverside.example", "quiet otters mend bicycles"
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
@@ -35,6 +35,12 @@ def employ_ben(db: Connection) -> None:
     invite_ben(db)
     hash = passwords.Passwords()._hasher.hash(PASSWORD)
     staff.join(db, BEN, Factors(hash, totp=SECRET), RECOVERY, NOON)
+
+
+@replayed
+def with_ben(db: Connection) -> None:
+    populate(db)
+    employ_ben(db)
 
 
 def code_at(now: Instant, secret: str = SECRET) -> str:
