@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from notifications.timing import AllowedHours, Wall, zone_names
 from programs.instants import DAY, SECOND, Instant, of
 
+EVERY = 2 * DAY  # no zone changed its clocks twice within two days
 FIRST, LAST = of(datetime(2020, 1, 1, tzinfo=UTC)), of(datetime(2038, 1, 1, tzinfo=UTC))
 HOURS = tuple(
     AllowedHours(opens * 60, closes % 24 * 60) for opens, closes in ((8, 21), (9, 21), (12, 24), (20, 8), (0, 12))
@@ -56,6 +57,10 @@ def is_allowed(name: str, at: Instant, hours: AllowedHours) -> bool:
     return minute >= hours.opens or minute < hours.closes
 
 
+# A million looks in all: the moments are made once.
+_LOOKS = [(at, datetime.fromtimestamp(at / SECOND, UTC)) for at in range(FIRST, LAST + 1, EVERY)]
+
+
 @cache
 def changes() -> tuple[Change, ...]:
     """All of every zone from 2020 to 2037. Zones that are links to each other are scanned once."""
@@ -70,11 +75,13 @@ def changes() -> tuple[Change, ...]:
 
 
 def _scan(name: str) -> Iterator[Change]:
-    before = offset(name, FIRST)
-    for at in range(FIRST + 2 * DAY, LAST + 1, 2 * DAY):
-        after = offset(name, at)
+    there = rules(name)
+    before = _LOOKS[0][1].astimezone(there).utcoffset()
+    for at, moment in _LOOKS[1:]:
+        after = moment.astimezone(there).utcoffset()
         if after != before:
-            yield Change(name, _first_with(name, after, at - 2 * DAY, at), before, after)
+            now, then = offset(name, at), offset(name, at - EVERY)
+            yield Change(name, _first_with(name, now, at - EVERY, at), then, now)
         before = after
 
 

@@ -112,10 +112,11 @@ class Plan:
         terms, day = ruling[-1], day_of(wall)
         if day < terms.starts_on or (terms.ends_on is not None and day > terms.ends_on):
             return {}
+        clock, weekday = time_of(wall), day.isoweekday()
         return {
             it.exercise: it.dosage.sets
             for it in terms.prescriptions
-            if time_of(wall) in (it.times or terms.times) and (not it.dosage.days or day.isoweekday() in it.dosage.days)
+            if clock in (it.times or terms.times) and (not it.dosage.days or weekday in it.dosage.days)
         }
 
     def held(self, wall: int, exercise: str) -> bool:

@@ -47,7 +47,6 @@ from service.clock import SetClock
 from service.counting import Group, Wanted
 from service.database import postgresql_engine
 from service.jobs import Worker
-from service.migrations import migrate
 from tests.clocks import is_allowed, shown
 from tests.conftest import forget_everything
 from tests.service.story import (
@@ -468,11 +467,10 @@ def play(engine: Engine, fresh: Callable[[], Engine], examples: int, steps: int)
 
 
 @pytest.fixture
-def sqlite_engine(tmp_path: Path) -> Iterator[tuple[Engine, Callable[[], Engine]]]:
+def sqlite_engine(sqlite_original: Path, tmp_path: Path) -> Iterator[tuple[Engine, Callable[[], Engine]]]:
     """A real file, and a way to make it new."""
-    url, path, empty = f"sqlite:///{tmp_path / 'story.db'}", tmp_path / "story.db", tmp_path / "empty.db"
-    migrate(f"sqlite:///{empty}")
-    engine = create_engine(url)
+    path = tmp_path / "story.db"
+    engine = create_engine(f"sqlite:///{path}")
 
     @event.listens_for(engine, "connect")
     def dress(raw: Any, _: object) -> None:
@@ -481,7 +479,7 @@ def sqlite_engine(tmp_path: Path) -> Iterator[tuple[Engine, Callable[[], Engine]
 
     def fresh() -> Engine:
         engine.dispose()
-        shutil.copy(empty, path)
+        shutil.copy(sqlite_original, path)
         return engine
 
     yield engine, fresh
