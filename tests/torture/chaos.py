@@ -70,16 +70,23 @@ class Moody(PushService):
         return Answer()
 
 
+class Heard(NamedTuple):
+    asked_at: Instant
+    outcome: Outcome
+
+
 class Hearing(WebPush):
     """Remembers what came back for each phone: on a busy machine an answer may come after we stopped waiting for it."""
 
     def __init__(self, settings: PushSettings, clock: SetClock) -> None:
         super().__init__(settings, lambda: clock.at / 1000)
-        self.heard: dict[str, list[Outcome]] = defaultdict(list)
+        self.heard: dict[str, list[Heard]] = defaultdict(list)
+        self._clock = clock
 
     async def send(self, address: WebPushAddress, parcel: Parcel) -> Outcome:
+        at = self._clock.at
         outcome = await super().send(address, parcel)
-        self.heard[address.endpoint.rpartition("/")[2]].append(outcome)
+        self.heard[address.endpoint.rpartition("/")[2]].append(Heard(at, outcome))
         return outcome
 
 
@@ -91,7 +98,7 @@ def arrange(db: Connection, phones: dict[str, dict[str, str]]) -> None:
 
 async def chaos(db: Database, clear: Callable[[Connection], None], wanted: int, into: Finding) -> None:
     chance, rounds = random.Random(wanted), Rounds(wanted, into.name)
-    into.figures |= {"requests": 0, "accepted": 0, "no address left": 0}
+    into.figures |= {"requests": 0, "429 heard": 0, "accepted": 0, "no address left": 0}
     while rounds.more():
         if rounds.done:
             await db.write(clear)
@@ -99,6 +106,8 @@ async def chaos(db: Database, clear: Callable[[Connection], None], wanted: int, 
         rounds.done += CROWD
         into.cases += CROWD
         say(f"{into.name}: {into.cases:,} messages, {len(into.broken)} broken")
+    if not into.figures["429 heard"]:
+        into.broken.append("nobody was told to wait")
 
 
 async def _round(db: Database, chance: random.Random, into: Finding) -> None:
@@ -118,6 +127,7 @@ async def _round(db: Database, chance: random.Random, into: Finding) -> None:
         states = {it.person: (it.state, it.reason) for it in await db.read(accounts, crowd.DUE)}
         left = await db.read(unaccounted)
         shown = Counter(phone for phone, _ in service.shown())
+        into.figures["429 heard"] += sum(_says_429(it.outcome) for one in push.heard.values() for it in one)
         into.broken += service.complaints + [f"{left} unaccounted for"] * bool(left)
         for id in people:
             into.figures["requests"] += len(service.said[id])
@@ -127,19 +137,24 @@ async def _round(db: Database, chance: random.Random, into: Finding) -> None:
             into.figures["accepted" if states[id][0] == "accepted" else "no address left"] += 1
 
 
-def _wrong(said: list[Said], heard: list[Outcome], state: tuple[str, str], shown: int) -> str:
+def _wrong(said: list[Said], heard: list[Heard], state: tuple[str, str], shown: int) -> str:
     if not said or not heard:
         return f"nobody was asked, and it is {state}"
-    last = heard[-1]
+    last = heard[-1].outcome
     wanted = ("accepted",) if isinstance(last, Accepted) else ("suppressed", "no_address")
     if isinstance(last, Later | Refused) or state[: len(wanted)] != wanted:
         return f"it ended {state} after {heard}"
-    if not all(isinstance(it, Later) for it in heard[:-1]):
+    if not all(isinstance(it.outcome, Later) for it in heard[:-1]):
         return f"it was sent again after {heard}"
     taken = sum(it.answer in (FINE, "time-out after it was accepted", "cut after it was accepted") for it in said)
     if shown != (1 if taken else 0):
         return f"it is shown {shown} times, having been taken {taken} times"
-    for earlier, later in pairwise(said):
-        if earlier.answer == "429" and later.at - earlier.at < RETRY_AFTER * SECOND:
-            return f"it was sent again {(later.at - earlier.at) / SECOND} s after a 429"
+    for earlier, later in pairwise(heard):
+        waited = later.asked_at - earlier.asked_at
+        if _says_429(earlier.outcome) and waited < RETRY_AFTER * SECOND:
+            return f"it was sent again {waited / SECOND} s after a 429"
     return ""
+
+
+def _says_429(it: Outcome) -> bool:
+    return isinstance(it, Later) and "429" in it.detail.split()
