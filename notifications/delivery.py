@@ -67,7 +67,7 @@ async def send(it: Claimed, wire: Wire, clock: Clock, stands: Callable[[], Await
     for step in it.ladder:
         found = await _hand_over(step, worded, wire, Turn(clock, until, stands))
         tries += found
-        if any(isinstance(it.outcome, settling) for it in found):
+        if any(isinstance(one.outcome, settling) for one in found):
             break
     return Sent(it, tuple(tries))
 

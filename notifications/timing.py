@@ -78,7 +78,7 @@ class Zone:
         """The instant at which the local clock shows `minute` of `day`; see the module's word on gaps and overlaps."""
         offset = self._offset(day)
         if offset is None:
-            return self._resolve(day, minute)[0]
+            return self.both(day, minute)[0]
         return (day - EPOCH_DAY) * DAY + minute * MINUTE - offset
 
     def wall(self, at: Instant) -> Wall:
@@ -145,7 +145,7 @@ class Zone:
         assert offset is not None
         return round(offset.total_seconds() * 1000)
 
-    def _resolve(self, day: int, minute: int) -> tuple[Instant, Instant]:
+    def both(self, day: int, minute: int) -> tuple[Instant, Instant]:
         """First and last instant showing this clock time; inside a gap, twice the first instant after it."""
         naive = (day - EPOCH_DAY) * DAY + minute * MINUTE
         clock = datetime.fromordinal(day) + timedelta(minutes=minute)
@@ -177,8 +177,8 @@ class Zone:
         midnight, closing = self.midnight(day), self.midnight(closing_day)
         if midnight is not None and closing is not None:
             return midnight + hours.opens * MINUTE, closing + hours.closes * MINUTE
-        start = self._resolve(day, hours.opens)[1]
-        end = self._resolve(closing_day, hours.closes)[0]
+        start = self.both(day, hours.opens)[1]
+        end = self.both(closing_day, hours.closes)[0]
         return (start, end) if start < end else None
 
 
@@ -198,18 +198,19 @@ def allowed(at: Instant, zone: Zone, hours: AllowedHours) -> bool:
 
 
 def allowed_until(at: Instant, zone: Zone, hours: AllowedHours) -> Instant:
-    """When the allowed hours end that `at` lies in; `at` itself where it lies in none."""
-    day = zone.wall(at).day
-    for first in (day, day - 1):
-        span = _span(zone, first, hours)
-        if span is not None and span[0] <= at < span[1]:
-            return span[1]
-    return at
+    """When the allowed hours end that `at` lies in; `at` itself where it lies in none, as `allowed` sees it: also in an
+    hour that the clock shows twice."""
+    day, minute = zone.wall(at)
+    if not hours.include(minute):
+        return at
+    overnight = hours.opens >= hours.closes and minute >= hours.opens
+    first, last = _closing(zone, day + overnight, hours.closes)
+    return first if at < first else last
 
 
 @lru_cache(maxsize=1024)  # few zones, few choices of hours, one day
-def _span(zone: Zone, day: int, hours: AllowedHours) -> tuple[Instant, Instant] | None:
-    return zone.span(day, hours)
+def _closing(zone: Zone, day: int, minute: int) -> tuple[Instant, Instant]:
+    return zone.both(day, minute)
 
 
 def spread(who: str, at: Instant, closes: Instant, zone: Zone, hours: AllowedHours) -> Instant:

@@ -208,7 +208,7 @@ LONG = ("tests/service/test_story.py", "tests/service/matrix/", "tests/torture/"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest goes first: begun last, it would leave one of two processes without work."""
+    """What takes longest goes first: begun last, it would leave the other processes without work."""
     items.sort(key=lambda it: not it.nodeid.startswith(LONG))
 
 

@@ -18,6 +18,7 @@ from notifications.timing import (
     AllowedHours,
     Placed,
     allowed,
+    allowed_until,
     place,
     spread,
     zone,
@@ -48,6 +49,19 @@ def test_a_clock_time_becomes_the_first_instant_that_shows_it_or_the_first_after
             day, minute = divmod(naive // MINUTE, DAY_MINUTES)
             at = here.instant(day + date(1970, 1, 1).toordinal(), minute)
             assert at == first_showing(it, naive), (it, minute)
+
+
+def test_allowed_hours_last_until_the_clock_first_shows_their_end_also_in_an_hour_it_shows_twice() -> None:
+    some = [AllowedHours(opens, (opens + 720) % DAY_MINUTES) for opens in range(0, DAY_MINUTES, 90)]
+    for it in changes()[::40]:
+        here = zone(it.zone)
+        for hours in some:
+            for at in range(it.at - 2 * HOUR, it.at + 2 * HOUR, 10 * MINUTE):
+                until = allowed_until(at, here, hours)
+                assert (until > at) == allowed(at, here, hours) == is_allowed(it.zone, at, hours), (it, hours, at)
+                if until > at:
+                    assert allowed(until - 1, here, hours), (it, hours, at)
+                    assert not allowed(until, here, hours), (it, hours, at)
 
 
 def test_an_instant_becomes_what_the_clock_shows_and_comes_back_unless_shown_before() -> None:
