@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import OperationalError
 
 from notifications import conservation, outbox
-from notifications.agenda import Agenda, Facts, agenda
+from notifications.agenda import agenda
 from notifications.channels import Accepted, Outcome, Parcel
 from notifications.channels.addresses import ConsoleAddress
 from notifications.tables import due, horizon, message
@@ -26,6 +26,7 @@ from service.errors import refused
 from service.jobs import STALE, Worker, health
 from service.tables import reply
 from service.upkeep import COUNTING, PLANNING
+from tests.poisoned import poison_planning
 from tests.world import ADA, BEN, CLINIC, DOV, NOON, assignment, patient, populate, session
 
 THIS_WEEK = week_of(moment(NOON + 2 * DAY).toordinal() * DAY_MINUTES)
@@ -153,20 +154,13 @@ async def test_a_patient_no_agenda_can_be_made_of_keeps_nobody_elses_from_being_
 ) -> None:
     await needled(database, NOON)
     await database.write(care.enrol, BEN, patient("bad", "ben"), None, NOON)
-    made = agenda
-
-    def raising(facts: Facts, now: int, until: int) -> Agenda:
-        if facts.patient_id == "bad":
-            raise ZeroDivisionError
-        return made(facts, now, until)
-
-    monkeypatch.setattr(outbox, "agenda", raising)
+    poison_planning(monkeypatch, "bad")
     at, wire = NOON + 4 * DAY, Slow()
     worker = Worker(database, {"console": wire}, SetClock(at))
     await worker.turn()
     assert worker.pulse.unplanned == {(CLINIC, "bad"): at}
     assert await database.read(outbox.behind, at, 200) == {}
-    monkeypatch.setattr(outbox, "agenda", made)
+    monkeypatch.setattr(outbox, "agenda", agenda)
     worker.clock = SetClock(at + 2 * HOUR)
     await worker.turn()
     assert worker.pulse.unplanned == {}

@@ -7,8 +7,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select
 
-from notifications import aside, outbox
-from notifications.agenda import Agenda, Facts, agenda
+from notifications import aside
 from notifications.tables import outcome
 from programs.instants import DAY, HOUR
 from service import care, messages_command
@@ -17,6 +16,7 @@ from service.clock import SetClock
 from service.database import Database
 from service.jobs import Worker
 from tests.notifications.test_delivery import Wire
+from tests.poisoned import poison_planning
 from tests.world import BEN, CLINIC, DOV, NOON, OTHER, populate, session
 
 PUT_BACK = NOON + 6 * HOUR
@@ -54,14 +54,7 @@ async def test_nothing_due_by_then_goes_out_before_somebody_chose(restored: Data
 async def test_one_patient_of_whom_nothing_can_be_planned_keeps_nobody_else_s_from_being_held_back(
     restored: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = agenda
-
-    def raising(facts: Facts, now: int, until: int) -> Agenda:
-        if facts.patient_id == "eve":
-            raise ZeroDivisionError
-        return made(facts, now, until)
-
-    monkeypatch.setattr(outbox, "agenda", raising)
+    poison_planning(monkeypatch, "eve")
     monkeypatch.setattr(messages_command, "SystemClock", lambda: SetClock(NOON + 2 * DAY))
     assert CLINIC in await messages_command._begin(restored)
 
