@@ -68,6 +68,17 @@ async def test_the_clinic_sees_that_e_mail_was_stopped_and_its_log_by_what(world
     assert "stopped e-mail, and nothing else works" in (await browser(BEN).get("/clinic")).text
 
 
+async def test_the_clinic_sees_that_text_messages_were_stopped(world: Database, browser: Browser) -> None:
+    number = {"number": "+34600111222", "service": "sms"}
+    await world.write(care.put_address, ADA, "ada", "ada-text", "sms", number, NOON)
+    await world.write(addresses.give_up, [(CLINIC, "ada-phone", "410 gone", NOON)], NOON)
+    await world.write(care.hear_text, BEN, number["number"], "Stop.", NOON)
+    shown = (await browser(BEN).get("/clinic/patients/ada/messages")).text
+    assert "sms: not used any more" in shown
+    assert "(stopped by text message)" in shown
+    assert "stopped text messages, and nothing else works" in (await browser(BEN).get("/clinic")).text
+
+
 async def test_an_unknown_message_gets_the_same_answer(world: Database, browser: Browser) -> None:
     id = await a_message(world)
     known = await browser(None).post(f"/unsubscribe/{id}")
